@@ -1,0 +1,65 @@
+"""cnnir: a planning compiler for convolutional networks.
+
+    graph = cnnir.load("network.onnx")
+    plan = graph.plan()
+    print(plan.arena_bytes, plan.lower_bound, plan.status)
+
+Everything public is imported when it is first used, so that ``import cnnir`` stays fast.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from cnnir import zoo
+    from cnnir.builder import GraphBuilder
+    from cnnir.errors import CnnirError
+    from cnnir.exporters.onnx import load, save
+    from cnnir.graph import Graph, Node, Value
+    from cnnir.plan import MemoryPlan
+    from cnnir.text import parse_graph, print_graph
+    from cnnir.verify import verify
+
+_HOMES = {
+    "CnnirError": "cnnir.errors",
+    "Graph": "cnnir.graph",
+    "GraphBuilder": "cnnir.builder",
+    "MemoryPlan": "cnnir.plan",
+    "Node": "cnnir.graph",
+    "Value": "cnnir.graph",
+    "load": "cnnir.exporters.onnx",
+    "parse_graph": "cnnir.text",
+    "print_graph": "cnnir.text",
+    "save": "cnnir.exporters.onnx",
+    "verify": "cnnir.verify",
+}
+
+__all__ = [
+    "CnnirError",
+    "Graph",
+    "GraphBuilder",
+    "MemoryPlan",
+    "Node",
+    "Value",
+    "__version__",
+    "load",
+    "parse_graph",
+    "print_graph",
+    "save",
+    "verify",
+    "zoo",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "zoo":
+        return importlib.import_module("cnnir.zoo")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cnnir' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,33 @@
+"""What can be known of a graph without running it: costs, live ranges, structure.
+
+networkx is imported by the structural view alone, and only when that is asked for.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from cnnir.analysis.cost import GraphCosts, NodeCosts, costs
+from cnnir.analysis.liveness import LiveRange, live_ranges
+
+if TYPE_CHECKING:
+    from cnnir.analysis.networkx_view import cut_nodes, generations, longest_path, networkx_view
+
+_STRUCTURE = ("cut_nodes", "generations", "longest_path", "networkx_view")
+
+__all__ = [
+    "GraphCosts",
+    "LiveRange",
+    "NodeCosts",
+    "costs",
+    "cut_nodes",
+    "generations",
+    "live_ranges",
+    "longest_path",
+    "networkx_view",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _STRUCTURE:
+        raise AttributeError(f"module 'cnnir.analysis' has no attribute {name!r}")
+    return getattr(importlib.import_module("cnnir.analysis.networkx_view"), name)

@@ -1,0 +1,209 @@
+"""Running a graph in NumPy: freely, or step by step as a memory plan says, in one buffer a pool.
+
+The plan decides and the executor obeys: with a plan, every stored value lies at its planned offset with its planned
+strides, and what is in the report is what is used. Kernels take their own workspace outside of the pools.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnir.dims import is_known
+from cnnir.errors import CnnirError
+from cnnir.graph import Graph, Node, Value
+from cnnir.interpreter.feeds import checked_feed
+from cnnir.interpreter.kernels import kernels
+from cnnir.ops.base import infer
+from cnnir.ops.opaque import Opaque, hooks
+from cnnir.plan import VIEW, MemoryPlan, PlannedValue
+from cnnir.text import digest
+from cnnir.types import DType, TensorType, Type
+from cnnir.weights import AnyArray, Array, Weight
+
+
+def run(
+    graph: Graph,
+    feed: Mapping[str, AnyArray],
+    outputs: Sequence[str] | None = None,
+    plan: MemoryPlan | None = None,
+) -> dict[str, AnyArray]:
+    """Compute a graph.
+
+    Args:
+        graph: Symbolic dims are bound by the shapes that are fed.
+        feed: An array for each input, by name.
+        outputs: Names of the values wanted, any node's; the graph's outputs when None.
+        plan: Execute this plan in its pools; without one, arrays are made and dropped as the run goes.
+
+    Returns:
+        The wanted values by name; arrays of the caller's own, not parts of a pool.
+
+    Raises:
+        CnnirError: for a feed that does not fit, an unknown value, ``plan-mismatch``, or an op that nothing can compute.
+    """
+    names = list(outputs) if outputs is not None else [value.name for value in graph.outputs]
+    wanted = {name: graph.value(name) for name in names}
+    arrays, bindings = checked_feed(graph, feed)
+    if plan is None:
+        found = _run_free(graph, arrays, set(wanted.values()))
+    else:
+        bound = graph.bind(**bindings) if bindings else graph
+        found = _run_planned(graph, bound, arrays, wanted, plan)
+    return {name: found[value] for name, value in wanted.items()}
+
+
+def _run_free(graph: Graph, arrays: Mapping[Value, AnyArray], wanted: set[Value]) -> dict[Value, AnyArray]:
+    """Run in the graph's order; a value is dropped after its last reader."""
+    live: dict[Value, AnyArray] = dict(arrays)
+    keep = {value: live[value] for value in wanted if value in live}
+    readers = {value: len(value.users) for value in graph.values}
+    for node in _needed(graph, wanted):
+        operands = [_operand(value, live) for value in node.inputs]
+        results = _results(node, operands)
+        compute(node, operands, results)
+        for value, result in zip(node.outputs, results, strict=True):
+            live[value] = result
+            if value in wanted:
+                keep[value] = result
+        for value in dict.fromkeys(node.operands):
+            readers[value] -= 1
+            if readers[value] == 0:
+                live.pop(value, None)
+    keep.update((value, np.array(value.weight.array())) for value in wanted if value.weight is not None)
+    # What was fed is the caller's; give back arrays that are nobody else's.
+    return {value: np.array(array) if value in arrays else array for value, array in keep.items()}
+
+
+def _needed(graph: Graph, wanted: set[Value]) -> list[Node]:
+    """The nodes that the wanted values rest on, in order."""
+    needed = set(wanted)
+    nodes = []
+    for node in reversed(graph.nodes):
+        if any(value in needed for value in node.outputs):
+            needed.update(node.operands)
+            nodes.append(node)
+    return nodes[::-1]
+
+
+def _operand(value: Value | None, live: Mapping[Value, AnyArray]) -> AnyArray | None:
+    if value is None:
+        return None
+    return value.weight.array() if value.weight is not None else live[value]
+
+
+@dataclass(frozen=True, slots=True)
+class _Concrete:
+    """An operand whose shape is known because its array is there."""
+
+    type: Type
+    weight: Weight | None
+
+
+def _results(node: Node, operands: Sequence[AnyArray | None]) -> list[AnyArray]:
+    """Arrays for the node's outputs, of the inferred types, made concrete where the graph's are not."""
+    if isinstance(node.op, Opaque):
+        return hooks().evaluate(node.op, operands)
+    types: Sequence[Type] = [value.type for value in node.outputs]
+    if not all(isinstance(type_, TensorType) and all(is_known(dim) for dim in type_.shape) for type_ in types):
+        sources = [_concrete(array) if array is not None else None for array in operands]
+        types, _ = infer(node.op, sources, node.label)
+    return [_empty(node, type_) for type_ in types]
+
+
+def _concrete(array: AnyArray) -> _Concrete:
+    return _Concrete(TensorType(DType.of(array.dtype), array.shape), Array.of(array))
+
+
+def _empty(node: Node, type_: Type) -> AnyArray:
+    if not isinstance(type_, TensorType):
+        raise CnnirError("type-unknown", "the type of an output is not known", node=node.label, got=type_)
+    shape = tuple(dim for dim in type_.shape if is_known(dim))
+    if len(shape) != type_.rank:
+        raise CnnirError("dims-unbound", "the shape of an output is not known", node=node.label, got=type_)
+    return np.empty(shape, type_.dtype.numpy)
+
+
+def compute(node: Node, operands: Sequence[AnyArray | None], results: Sequence[AnyArray]) -> None:
+    """Call the node's kernel on these arrays; an opaque node's results have been computed already.
+
+    Raises:
+        CnnirError: from the kernel, naming the node.
+    """
+    if isinstance(node.op, Opaque):
+        return
+    try:
+        kernels[type(node.op)](node.op, operands, results)
+    except CnnirError as error:
+        raise error.at(node.label) from None
+
+
+def _run_planned(
+    graph: Graph, bound: Graph, arrays: Mapping[Value, AnyArray], wanted: Mapping[str, Value], plan: MemoryPlan
+) -> dict[Value, AnyArray]:
+    """Run the plan's steps; wanted values are copied out as soon as they are there, before others take their place."""
+    if plan.digest != digest(bound):
+        raise CnnirError(
+            "plan-mismatch", "the plan was made for another graph", expected=digest(bound)[:12], got=plan.digest[:12]
+        )
+    views = _views(plan)
+    found: dict[Value, AnyArray] = {
+        value: np.array(value.weight.array()) for value in wanted.values() if value.weight is not None
+    }
+    for value, array in arrays.items():
+        views[value.name][...] = array
+        if value.name in wanted:
+            found[value] = array.copy()
+    for step in plan.steps:
+        if len(step.nodes) != 1 or step.tile is not None:
+            raise CnnirError("plan-unsupported", "fused and tiled steps are not executed yet", node=", ".join(step.nodes))
+        node = graph.node(step.nodes[0])
+        results = [views[value.name] for value in node.outputs]
+        if step.algorithm != VIEW:
+            _compute_into(node, [_planned_operand(value, views) for value in node.inputs], results)
+        for value in node.outputs:
+            if value.name in wanted:
+                found[value] = views[value.name].copy()
+    return found
+
+
+def _planned_operand(value: Value | None, views: Mapping[str, AnyArray]) -> AnyArray | None:
+    if value is None:
+        return None
+    return value.weight.array() if value.weight is not None else views[value.name]
+
+
+def _compute_into(node: Node, operands: Sequence[AnyArray | None], results: Sequence[AnyArray]) -> None:
+    if not isinstance(node.op, Opaque):
+        compute(node, operands, results)
+        return
+    for place, result in zip(results, hooks().evaluate(node.op, operands), strict=True):
+        if place.shape != np.shape(result):
+            raise CnnirError(
+                "opaque-shape", "the value has another shape than was inferred", node=node.label,
+                expected=list(place.shape), got=list(np.shape(result)),
+            )  # fmt: skip
+        place[...] = result
+
+
+def _views(plan: MemoryPlan) -> dict[str, AnyArray]:
+    """One buffer a pool, and every value's array in it."""
+    buffers = {pool.name: _aligned(pool.bytes, pool.alignment) for pool in plan.pools}
+    return {name: _view(name, value, buffers) for name, value in plan.values.items()}
+
+
+def _aligned(size: int, alignment: int) -> AnyArray:
+    """Zeroed bytes whose address is a multiple of the alignment, as a plan assumes of its pool."""
+    raw = np.zeros(size + alignment, np.uint8)
+    start = -raw.ctypes.data % alignment
+    return raw[start : start + size]
+
+
+def _view(name: str, value: PlannedValue, buffers: Mapping[str, AnyArray]) -> AnyArray:
+    if value.pieces is None or len(value.pieces) != 1:
+        raise CnnirError("plan-unsupported", "only values stored in one piece are executed yet", node=name)
+    (piece,) = value.pieces
+    dtype = DType(value.dtype)
+    if dtype.bits is None or dtype.bits < 8:
+        raise CnnirError("plan-unsupported", "strings and packed elements are not executed in an arena", node=name)
+    return np.ndarray(piece.shape, dtype.numpy, buffers[piece.pool].data, piece.offset, piece.strides)

@@ -1,0 +1,67 @@
+"""Activations, written with ``out=`` so that they may run in place."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cnnir.interpreter.kernels.base import kernels, present
+from cnnir.ops import Clip, HardSigmoid, HardSwish, LeakyRelu, Relu, Sigmoid, Tanh
+from cnnir.weights import AnyArray
+
+
+@kernels.rule(Relu)
+def relu(op: Relu, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """``max(x, 0)``."""
+    np.maximum(present(inputs, 0), 0, out=outputs[0])
+
+
+@kernels.rule(LeakyRelu)
+def leaky_relu(op: LeakyRelu, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """The negative part scaled; exact for any alpha, also above 1."""
+    x = present(inputs, 0)
+    np.copyto(outputs[0], np.where(x < 0, x * x.dtype.type(op.alpha), x))
+
+
+@kernels.rule(Clip)
+def clip(op: Clip, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """First the lower bound, then the upper: where they cross the upper one wins, as ONNX says."""
+    x, out = present(inputs, 0), outputs[0]
+    if op.low is not None:
+        np.maximum(x, x.dtype.type(op.low), out=out)
+        x = out
+    if op.high is not None:
+        np.minimum(x, x.dtype.type(op.high), out=out)
+    elif op.low is None:
+        np.copyto(out, x)
+
+
+@kernels.rule(Sigmoid)
+def sigmoid(op: Sigmoid, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """``exp(-|x|)`` never overflows; both signs follow from it."""
+    x, out = present(inputs, 0), outputs[0]
+    positive = x >= 0
+    decay = np.exp(-np.abs(x))
+    np.divide(np.where(positive, x.dtype.type(1), decay), 1 + decay, out=out)
+
+
+@kernels.rule(Tanh)
+def tanh(op: Tanh, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """Hyperbolic tangent."""
+    np.tanh(present(inputs, 0), out=outputs[0])
+
+
+@kernels.rule(HardSigmoid)
+def hard_sigmoid(op: HardSigmoid, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """A line, clipped to 0 .. 1."""
+    x, out = present(inputs, 0), outputs[0]
+    np.multiply(x, x.dtype.type(op.alpha), out=out)
+    np.add(out, x.dtype.type(op.beta), out=out)
+    np.clip(out, 0, 1, out=out)
+
+
+@kernels.rule(HardSwish)
+def hard_swish(op: HardSwish, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """The gate is a temporary: writing it over x in place would lose x."""
+    x = present(inputs, 0)
+    gate = np.clip(x * x.dtype.type(1 / 6) + x.dtype.type(0.5), 0, 1)
+    np.multiply(x, gate, out=outputs[0])

@@ -1,0 +1,86 @@
+"""Activations: one input, one output of the same type."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cnnir.errors import CnnirError
+from cnnir.ops.base import Facts, Inputs, Op, Operand, normalize_axis
+from cnnir.types import Type
+
+
+@dataclass(frozen=True)
+class Activation(Op):
+    """Base of the elementwise functions of one tensor."""
+
+    elementwise: ClassVar[bool] = True
+
+    def check(self, inputs: Inputs) -> None:
+        inputs.tensor(0)
+
+    def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
+        return (inputs.tensor(0),)
+
+
+@dataclass(frozen=True)
+class Relu(Activation):
+    """``max(x, 0)``. ONNX operator specification: Relu."""
+
+
+@dataclass(frozen=True)
+class LeakyRelu(Activation):
+    """``x`` where it is positive, ``alpha * x`` elsewhere. ONNX operator specification: LeakyRelu."""
+
+    alpha: float = 0.01
+
+
+@dataclass(frozen=True)
+class Sigmoid(Activation):
+    """``1 / (1 + exp(-x))``. ONNX operator specification: Sigmoid."""
+
+
+@dataclass(frozen=True)
+class Tanh(Activation):
+    """Hyperbolic tangent. ONNX operator specification: Tanh."""
+
+
+@dataclass(frozen=True)
+class HardSigmoid(Activation):
+    """``max(0, min(1, alpha * x + beta))``. ONNX operator specification: HardSigmoid."""
+
+    alpha: float = 0.2
+    beta: float = 0.5
+
+
+@dataclass(frozen=True)
+class HardSwish(Activation):
+    """``x * max(0, min(1, x / 6 + 1 / 2))``. ONNX operator specification: HardSwish."""
+
+
+@dataclass(frozen=True)
+class Clip(Activation):
+    """``min(max(x, low), high)``; a bound that is None does not bind. ONNX operator specification: Clip."""
+
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Softmax(Op):
+    """``exp(x) / sum(exp(x))``, summed over `axes` together.
+
+    ONNX before opset 13 flattens to two dims at its axis and normalises the second: the sum runs over all axes from
+    there on. Since opset 13 it runs over one axis. ONNX operator specification: Softmax.
+    """
+
+    axes: tuple[int, ...]
+    """Counted from the front, ascending."""
+
+    operands: ClassVar[tuple[Operand, ...]] = (Operand("X"),)
+
+    def check(self, inputs: Inputs) -> None:
+        rank = inputs.tensor(0).rank
+        if list(self.axes) != sorted({normalize_axis(axis, rank) for axis in self.axes}):
+            raise CnnirError("axis", "axes must be counted from the front and ascend", got=list(self.axes))
+
+    def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
+        return (inputs.tensor(0),)

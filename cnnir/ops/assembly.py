@@ -1,0 +1,204 @@
+"""Putting tensors together and taking them apart."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+from cnnir.dims import UNKNOWN, Dim, ceil_div, decide_at_least, is_known
+from cnnir.errors import CnnirError
+from cnnir.ops.base import Facts, Inputs, Op, Operand, Role, normalize_axis, require_same_dtype
+from cnnir.types import DType, TensorType, Type
+
+PadMode: TypeAlias = Literal["constant", "reflect", "edge", "wrap"]
+PAD_MODES: tuple[PadMode, ...] = ("constant", "reflect", "edge", "wrap")
+
+
+@dataclass(frozen=True)
+class Concat(Op):
+    """Tensors side by side along one axis. ONNX operator specification: Concat."""
+
+    axis: int
+    """Counted from the front."""
+
+    operands: ClassVar[tuple[Operand, ...]] = (Operand("inputs", variadic=True),)
+
+    def check(self, inputs: Inputs) -> None:
+        require_same_dtype(inputs, *range(len(inputs)))
+        first = inputs.tensor(0)
+        normalize_axis(self.axis, first.rank)
+        for index in range(1, len(inputs)):
+            inputs.rank(index, first.rank, first.rank)
+
+    def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
+        first, *others = inputs.tensors()
+        total: Dim = first.shape[self.axis]
+        shape = list(first.shape)
+        for other in others:
+            total = total + other.shape[self.axis]
+            for axis, dim in enumerate(other.shape):
+                if axis != self.axis:
+                    facts.require_equal(dim, shape[axis], "concat-shape", f"the tensors differ on axis {axis}")
+                    shape[axis] = dim if shape[axis] == UNKNOWN else shape[axis]
+        shape[self.axis] = total
+        return (first.with_shape(tuple(shape)),)
+
+
+@dataclass(frozen=True)
+class Split(Op):
+    """One tensor cut along one axis. ONNX operator specification: Split."""
+
+    axis: int
+    """Counted from the front."""
+    sizes: tuple[Dim, ...]
+    """Of the parts, along the axis."""
+
+    operands: ClassVar[tuple[Operand, ...]] = (Operand("input"),)
+
+    @property
+    def num_outputs(self) -> int:
+        return len(self.sizes)
+
+    def check(self, inputs: Inputs) -> None:
+        normalize_axis(self.axis, inputs.rank(0, 1).rank)
+        if any(is_known(size) and size < 0 for size in self.sizes):
+            raise CnnirError("split-sizes", "a part cannot have a negative size", got=list(self.sizes))
+
+    def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
+        data = inputs.tensor(0)
+        total: Dim = 0
+        for size in self.sizes:
+            total = total + size
+        facts.require_equal(data.shape[self.axis], total, "split-sizes", "the parts do not add up to the whole")
+        before, after = data.shape[: self.axis], data.shape[self.axis + 1 :]
+        return tuple(data.with_shape((*before, size, *after)) for size in self.sizes)
+
+
+@dataclass(frozen=True)
+class Slice(Op):
+    """A range with a step along some axes. ONNX operator specification: Slice.
+
+    Starts and ends count from the back when negative and are cut to the tensor's size; with a negative step, an end
+    below ``-size`` means "to the first element". Very large numbers thus stand for "to the end".
+    """
+
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+    axes: tuple[int, ...]
+    """Counted from the front, each once."""
+    steps: tuple[int, ...]
+
+    operands: ClassVar[tuple[Operand, ...]] = (Operand("data"),)
+
+    def check(self, inputs: Inputs) -> None:
+        rank = inputs.tensor(0).rank
+        lengths = {len(part) for part in (self.starts, self.ends, self.axes, self.steps)}
+        if len(lengths) != 1 or len({normalize_axis(axis, rank) for axis in self.axes}) != len(self.axes):
+            raise CnnirError("slice", "starts, ends, axes and steps do not belong together", got=str(self))
+        if 0 in self.steps:
+            raise CnnirError("slice", "a step cannot be 0", got=list(self.steps))
+
+    def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
+        data = inputs.tensor(0)
+        shape = list(data.shape)
+        for start, end, axis, step in zip(self.starts, self.ends, self.axes, self.steps, strict=True):
+            shape[axis] = _range_length(shape[axis], start, end, step, facts)
+        return (data.with_shape(tuple(shape)),)
+
+    def ranges(self, rank: int) -> tuple[slice, ...]:
+        """The same as Python slices, one an axis."""
+        result = [slice(None)] * rank
+        for start, end, axis, step in zip(self.starts, self.ends, self.axes, self.steps, strict=True):
+            # Python reads an end of -1 as "the last", ONNX one far below zero as "past the first".
+            result[axis] = slice(start, None if step < 0 and end < -_FAR else end, step)
+        return tuple(result)
+
+
+_FAR = 2**31 - 2
+"""Beyond this a bound stands for an open end: exporters write INT32 or INT64 limits."""
+
+
+def _range_length(size: Dim, start: int, end: int, step: int, facts: Facts) -> Dim:
+    """Elements of ``start:end:step`` over `size` elements."""
+    if is_known(size):
+        stop = None if step < 0 and end < -_FAR else end
+        return len(range(*slice(start, stop, step).indices(size)))
+    if size == UNKNOWN:
+        return UNKNOWN
+    if step < 0:
+        # Walking down from `start` to just above `end` covers the same elements as walking up from end + 1 to start + 1.
+        begin = _clamped(size, end, facts, shift=1) if end >= -_FAR else 0
+        stop = _clamped(size, start, facts, shift=1)
+    else:
+        begin, stop = _clamped(size, start, facts), _clamped(size, end, facts)
+    if decide_at_least(begin, stop):
+        return 0
+    facts.require_at_least(stop, begin, "slice-empty", f"the slice {start}:{end}:{step} ends before it starts")
+    return ceil_div(stop - begin, abs(step))
+
+
+def _clamped(size: Dim, position: int, facts: Facts, shift: int = 0) -> Dim:
+    """A position counted from the front and cut to the size; where that is not decided, it becomes a constraint."""
+    if abs(position) > _FAR:
+        return size if position > 0 else 0
+    counted = (position if position >= 0 else size + position) + shift
+    if decide_at_least(0, counted):
+        return 0
+    if decide_at_least(counted, size):
+        return size
+    facts.require_at_least(counted, 0, "slice-range", "the slice starts before the tensor")
+    facts.require_at_least(size, counted, "slice-range", "the slice ends behind the tensor")
+    return counted
+
+
+@dataclass(frozen=True)
+class Pad(Op):
+    """Elements added around a tensor, or cropped where a pad is negative. ONNX operator specification: Pad."""
+
+    pads: tuple[int, ...]
+    """All beginnings, then all ends, one an axis."""
+    mode: PadMode = "constant"
+    value: float | int | bool = 0.0
+    """What `constant` fills in."""
+
+    operands: ClassVar[tuple[Operand, ...]] = (Operand("data"),)
+
+    def check(self, inputs: Inputs) -> None:
+        rank = inputs.tensor(0).rank
+        if len(self.pads) != 2 * rank:
+            raise CnnirError("pad", "two pads an axis are needed", expected=2 * rank, got=list(self.pads))
+        if self.mode not in PAD_MODES:
+            raise CnnirError("pad-mode", "no such mode", expected=" or ".join(PAD_MODES), got=self.mode)
+
+    def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
+        data = inputs.tensor(0)
+        shape = []
+        for axis, dim in enumerate(data.shape):
+            begin, end = self.pads[axis], self.pads[axis + data.rank]
+            if self.mode == "reflect":
+                facts.require_at_least(dim, max(begin, end) + 1, "pad-reflect", f"axis {axis} is too short to reflect")
+            padded = dim + (begin + end)
+            facts.require_at_least(padded, 0, "pad-crop", f"more is cropped than axis {axis} has")
+            shape.append(padded)
+        return (data.with_shape(tuple(shape)),)
+
+
+@dataclass(frozen=True)
+class ConstantOfShape(Op):
+    """A tensor of one value, in a shape that is computed. ONNX operator specification: ConstantOfShape."""
+
+    dtype: DType = DType.FLOAT32
+    value: float | int | bool = 0.0
+
+    operands: ClassVar[tuple[Operand, ...]] = (Operand("shape", Role.SETTING),)
+
+    def check(self, inputs: Inputs) -> None:
+        inputs.rank(0, 1, 1)
+
+    def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
+        contents = inputs.weight(0)
+        if contents is not None:
+            return (TensorType(self.dtype, tuple(int(dim) for dim in contents.array())),)
+        (rank,) = inputs.tensor(0).shape
+        if not is_known(rank):
+            return self.infer_unknown(inputs)
+        return (TensorType(self.dtype, (UNKNOWN,) * rank),)
+

@@ -1,0 +1,82 @@
+"""Resampling of a tensor along its axes. ONNX operator specification: Resize."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+from cnnir.dims import Dim, is_known
+from cnnir.errors import CnnirError
+from cnnir.ops.base import Facts, Inputs, Op, Operand
+from cnnir.types import Type
+
+Mode: TypeAlias = Literal["nearest", "linear"]
+Coordinates: TypeAlias = Literal[
+    "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric"
+]
+Rounding: TypeAlias = Literal["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]
+
+MODES: tuple[Mode, ...] = ("nearest", "linear")
+COORDINATES: tuple[Coordinates, ...] = (
+    "half_pixel",
+    "half_pixel_symmetric",
+    "pytorch_half_pixel",
+    "align_corners",
+    "asymmetric",
+)
+ROUNDINGS: tuple[Rounding, ...] = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+
+
+@dataclass(frozen=True)
+class Resize(Op):
+    """Each axis resampled to ``floor(size * scale)`` elements, or to the sizes given.
+
+    Not defined here: cubic interpolation, antialiasing and cropping (``tf_crop_and_resize``).
+    """
+
+    scales: tuple[float, ...] | None = None
+    """One an axis; None when `sizes` are given."""
+    sizes: tuple[Dim, ...] | None = None
+    """One an axis; None when `scales` are given."""
+    mode: Mode = "nearest"
+    coordinates: Coordinates = "half_pixel"
+    """How an output position is taken back to the input."""
+    rounding: Rounding = "round_prefer_floor"
+    """Which neighbour `nearest` takes."""
+
+    operands: ClassVar[tuple[Operand, ...]] = (Operand("X"),)
+
+    def check(self, inputs: Inputs) -> None:
+        rank = inputs.tensor(0).rank
+        for name, value, known in (
+            ("mode", self.mode, MODES),
+            ("coordinates", self.coordinates, COORDINATES),
+            ("rounding", self.rounding, ROUNDINGS),
+        ):
+            if value not in known:
+                raise CnnirError("resize-mode", f"{name} is not defined here", expected=" or ".join(known), got=value)
+        given = [part for part in (self.scales, self.sizes) if part is not None]
+        if len(given) != 1 or len(given[0]) != rank:
+            raise CnnirError("resize-target", "either scales or sizes are needed, one an axis", expected=rank, got=given)
+        if any(scale <= 0 for scale in self.scales or ()):
+            raise CnnirError("resize-target", "a scale must be positive", got=self.scales)
+
+    def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
+        data = inputs.tensor(0)
+        if self.sizes is not None:
+            return (data.with_shape(self.sizes),)
+        scaled = [_scaled(dim, scale) for dim, scale in zip(data.shape, self.scales or (), strict=True)]
+        return (data.with_shape(tuple(scaled)),)
+
+    def axis_scales(self, sizes: tuple[int, ...], targets: tuple[int, ...]) -> tuple[float, ...]:
+        """The scale of each axis; from sizes it is the quotient."""
+        if self.scales is not None:
+            return self.scales
+        return tuple(target / size if size else 1.0 for size, target in zip(sizes, targets, strict=True))
+
+
+def _scaled(dim: Dim, scale: float) -> Dim:
+    """``floor(dim * scale)``; ONNX's scales are float32, read as the fraction that they stand for when symbolic."""
+    if is_known(dim):
+        return math.floor(dim * scale)
+    numerator, denominator = float(scale).as_integer_ratio()
+    return dim * numerator // denominator

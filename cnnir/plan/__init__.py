@@ -1,0 +1,35 @@
+"""The memory plan: data, JSON, and the check that proves it."""
+
+from cnnir.plan.check import check_plan
+from cnnir.plan.model import (
+    KERNEL,
+    SCHEMA,
+    VIEW,
+    Bound,
+    MemoryPlan,
+    Piece,
+    PlannedValue,
+    Pool,
+    Scratch,
+    Status,
+    Step,
+    Storage,
+    row_major_strides,
+)
+
+__all__ = [
+    "KERNEL",
+    "SCHEMA",
+    "VIEW",
+    "Bound",
+    "MemoryPlan",
+    "Piece",
+    "PlannedValue",
+    "Pool",
+    "Scratch",
+    "Status",
+    "Step",
+    "Storage",
+    "check_plan",
+    "row_major_strides",
+]

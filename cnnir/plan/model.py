@@ -1,0 +1,321 @@
+"""The memory plan as data: what lies where, and when. Planners make it, the executor obeys it, `check` proves it.
+
+Everything is in bytes. Steps are numbered from 0; a storage lives from its `first` to its `last` step, both included.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from cnnir.errors import CnnirError
+
+if TYPE_CHECKING:
+    from cnnir.graph import Graph
+
+SCHEMA = "cnnir.plan/1"
+
+Status: TypeAlias = Literal["optimal", "feasible", "unknown"]
+"""optimal: proved least; feasible: valid, a gap to the bound is left; unknown: nothing has been proved."""
+
+VIEW = "view"
+"""The algorithm of a step that moves no byte: what it writes is what it reads, under another shape."""
+
+KERNEL = "kernel"
+"""The algorithm of a step that calls the op's NumPy kernel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One memory.
+
+    Attributes:
+        name: Unique among the plan's pools.
+        bytes: How much of it the plan uses.
+        alignment: Every storage in it starts at a multiple of this.
+        counted: Whether it counts towards the arena; inputs and outputs may live with the caller.
+        capacity: How much there is, None when not limited.
+    """
+
+    name: str
+    bytes: int
+    alignment: int = 1
+    counted: bool = True
+    capacity: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A range of a pool that is taken for a span of steps; several values may share it one after the other."""
+
+    pool: str
+    offset: int
+    bytes: int
+    first: int
+    last: int
+
+    @property
+    def end(self) -> int:
+        """The first byte behind it."""
+        return self.offset + self.bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Where a rectangular part of a value lies.
+
+    Attributes:
+        storage: Index into the plan's storages.
+        pool: The storage's pool.
+        offset: Of the part's first element, counted from the pool's beginning.
+        origin: Index of the part's first element in the value.
+        shape: Of the part.
+        strides: Bytes from one element to the next along each axis; layout and padding are decided by them.
+    """
+
+    storage: int
+    pool: str
+    offset: int
+    origin: tuple[int, ...]
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedValue:
+    """A value of the graph in memory.
+
+    Attributes:
+        dtype: Element type, by name.
+        shape: All dims known.
+        pieces: Where its parts lie; None when it is never stored (fused away).
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    pieces: tuple[Piece, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """Workspace of one step, free again after it."""
+
+    pool: str
+    offset: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that the executor does.
+
+    Attributes:
+        nodes: Names of the nodes computed, several when they are fused.
+        reads: Values read; weights are not among them.
+        writes: Values written.
+        donations: (read, written): the written value takes over the read one's bytes.
+        scratch: Workspace inside the pools, None when none was planned.
+        algorithm: How the step is computed: `KERNEL`, `VIEW`, or a kernel's named variant.
+        tile: How the step is cut, None when it is done at once.
+    """
+
+    nodes: tuple[str, ...]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    donations: tuple[tuple[str, str], ...] = ()
+    scratch: Scratch | None = None
+    algorithm: str = KERNEL
+    tile: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How good a decision is.
+
+    Attributes:
+        bytes: No solution of the question needs less.
+        reached: What the plan needs.
+        status: `optimal` only where the two are equal.
+        rule: What was bounded, and under which assumptions.
+    """
+
+    bytes: int
+    reached: int
+    status: Status
+    rule: str
+
+    @classmethod
+    def of(cls, bound: int, reached: int, rule: str) -> "Bound":
+        """The bound with the status that follows from the two figures."""
+        return cls(bound, reached, "optimal" if bound == reached else "feasible", rule)
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """A schedule and a place for every value.
+
+    Attributes:
+        graph: Name of the network.
+        digest: Of the graph that was planned, `cnnir.text.digest`.
+        bindings: Values of the symbolic dims.
+        inputs, outputs: Names of the graph's interface values that are stored.
+        pools, storages, values, steps: The plan itself.
+        bounds: ``placement``: of this order and this sharing, over all placements; ``order``: of this sharing, over
+            all orders.
+        options: What the planner was asked for.
+        accounting: The rule by which bytes were counted, for people.
+    """
+
+    graph: str
+    digest: str
+    bindings: Mapping[str, int]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    pools: tuple[Pool, ...]
+    storages: tuple[Storage, ...]
+    values: Mapping[str, PlannedValue]
+    steps: tuple[Step, ...]
+    bounds: Mapping[str, Bound]
+    options: Mapping[str, str | int | bool] = field(default_factory=dict)
+    accounting: str = ""
+
+    def pool(self, name: str) -> Pool:
+        """The pool of that name.
+
+        Raises:
+            CnnirError: ``pool-unknown``.
+        """
+        for pool in self.pools:
+            if pool.name == name:
+                return pool
+        raise CnnirError("pool-unknown", "the plan has no pool of this name", got=name)
+
+    @property
+    def arena_bytes(self) -> int:
+        """The total: what the counted pools take, storages and scratch."""
+        return sum(pool.bytes for pool in self.pools if pool.counted)
+
+    @property
+    def storage_bytes(self) -> int:
+        """What the storages in the counted pools reach up to."""
+        ends = {pool.name: 0 for pool in self.pools if pool.counted}
+        for storage in self.storages:
+            if storage.pool in ends:
+                ends[storage.pool] = max(ends[storage.pool], storage.end)
+        return sum(ends.values())
+
+    @property
+    def scratch_bytes(self) -> int:
+        """The largest workspace that a step has inside the counted pools."""
+        counted = {pool.name for pool in self.pools if pool.counted}
+        return max((s.scratch.bytes for s in self.steps if s.scratch is not None and s.scratch.pool in counted), default=0)
+
+    @property
+    def lower_bound(self) -> int:
+        """No placement of these storages in this order needs less: the largest sum of bytes live at one step."""
+        return self.bounds["placement"].bytes
+
+    @property
+    def status(self) -> Status:
+        """How good the placement is, for this order and this sharing."""
+        return self.bounds["placement"].status
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Names of the nodes in the order in which they run."""
+        return tuple(name for step in self.steps for name in step.nodes)
+
+    def live_bytes(self) -> tuple[int, ...]:
+        """Bytes of the counted storages that live at each step."""
+        counted = {pool.name for pool in self.pools if pool.counted}
+        change = [0] * (len(self.steps) + 1)
+        for storage in self.storages:
+            if storage.pool in counted:
+                change[storage.first] += storage.bytes
+                change[storage.last + 1] -= storage.bytes
+        live, result = 0, []
+        for delta in change[:-1]:
+            live += delta
+            result.append(live)
+        return tuple(result)
+
+    @property
+    def peak_step(self) -> int | None:
+        """The first step at which most bytes live, None for a plan without steps."""
+        live = self.live_bytes()
+        return max(range(len(live)), key=lambda step: (live[step], -step)) if live else None
+
+    def live_storages(self, step: int) -> tuple[int, ...]:
+        """Indices of the storages that live at the step."""
+        return tuple(i for i, storage in enumerate(self.storages) if storage.first <= step <= storage.last)
+
+    def holders(self, storage: int) -> tuple[str, ...]:
+        """Names of the values that lie in the storage, in the plan's order."""
+        return tuple(
+            name
+            for name, value in self.values.items()
+            if value.pieces is not None and any(piece.storage == storage for piece in value.pieces)
+        )
+
+    def check(self, graph: "Graph | None" = None) -> None:
+        """Prove that the plan holds; with the graph, also that it is that graph's plan. See `cnnir.plan.check`.
+
+        Raises:
+            CnnirError: ``plan-…`` with the step and the values that conflict.
+        """
+        from cnnir.plan.check import check_plan  # noqa: PLC0415  the proof reads this model
+
+        check_plan(self, graph)
+
+    def to_json(self) -> str:
+        """The plan as ``cnnir.plan/1`` JSON text. See `cnnir.plan.json`."""
+        from cnnir.plan.serial import plan_to_json  # noqa: PLC0415  the writer reads this model
+
+        return plan_to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> "MemoryPlan":
+        """The plan from ``cnnir.plan/1`` JSON text.
+
+        Raises:
+            CnnirError: ``plan-syntax``.
+        """
+        from cnnir.plan.serial import plan_from_json  # noqa: PLC0415  the reader makes this model
+
+        return plan_from_json(text)
+
+    def __str__(self) -> str:
+        from cnnir.plan.summary import summarize  # noqa: PLC0415
+
+        return summarize(self)
+
+    def _repr_html_(self) -> str:
+        from html import escape  # noqa: PLC0415
+
+        return f"<pre>{escape(str(self))}</pre>"
+
+
+def row_major_strides(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
+    """Bytes from one element to the next along each axis of a contiguous array, the last axis running fastest."""
+    strides: list[int] = []
+    step = itemsize
+    for dim in reversed(shape):
+        strides.append(step)
+        step *= dim
+    return tuple(reversed(strides))
+
+
+__all__ = [
+    "KERNEL",
+    "SCHEMA",
+    "VIEW",
+    "Bound",
+    "MemoryPlan",
+    "Piece",
+    "PlannedValue",
+    "Pool",
+    "Scratch",
+    "Status",
+    "Step",
+    "Storage",
+    "row_major_strides",
+]

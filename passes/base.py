@@ -1,0 +1,105 @@
+"""What a pass is, and what it reports."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from typing import ClassVar, Literal, TypeAlias
+
+from cnnir.graph import Graph, Node
+
+Preserves: TypeAlias = Literal["values", "interface", "nothing"]
+"""values: outputs are equal for all inputs; interface: names and types of inputs and outputs stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that a pass did."""
+
+    what: str
+    nodes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.nodes)}: {self.what}" if self.nodes else self.what
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One place where a pass might have applied, and why it did not."""
+
+    reason: str
+    nodes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.nodes)}: {self.reason}" if self.nodes else self.reason
+
+
+@dataclass
+class Journal:
+    """Where a pass writes down what it does, while it does it."""
+
+    changes: list[Change] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    metrics: dict[str, int] = field(default_factory=dict)
+
+    def change(self, what: str, nodes: Iterable[Node] = ()) -> None:
+        """Note a change."""
+        self.changes.append(Change(what, tuple(node.label for node in nodes)))
+
+    def refuse(self, reason: str, nodes: Iterable[Node] = ()) -> None:
+        """Note a refusal."""
+        self.refusals.append(Refusal(reason, tuple(node.label for node in nodes)))
+
+    def count(self, metric: str, amount: int = 1) -> None:
+        """Add to a metric."""
+        self.metrics[metric] = self.metrics.get(metric, 0) + amount
+
+
+@dataclass(frozen=True)
+class PassResult:
+    """What came of a pass.
+
+    Attributes:
+        graph: The new graph; the one that was put in is as it was.
+        changes: What was done; empty when nothing applied.
+        refusals: Where it did not apply, and why.
+        metrics: Counts, by name.
+    """
+
+    graph: Graph
+    changes: tuple[Change, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    metrics: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def modified(self) -> bool:
+        """True when something was done."""
+        return bool(self.changes)
+
+
+@dataclass(frozen=True)
+class Pass(ABC):
+    """Base of all passes. A subclass is a frozen dataclass named in kebab-case; its fields are its options."""
+
+    name: ClassVar[str]
+    preserves: ClassVar[Preserves] = "values"
+
+    @abstractmethod
+    def rewrite(self, graph: Graph, journal: Journal) -> None:
+        """Work on `graph`, which is a clone that the manager verifies and swaps in afterwards.
+
+        Raises:
+            CnnirError: then the clone is thrown away, and nothing has happened.
+        """
+
+    def __str__(self) -> str:
+        options = [(item.name, getattr(self, item.name)) for item in fields(self)]
+        shown = [f"{name}={_option_text(value)}" for name, value in options if value != _default(self, name)]
+        return f"{self.name}{{{','.join(shown)}}}" if shown else self.name
+
+
+def _default(pass_: Pass, name: str) -> object:
+    return next(item.default for item in fields(pass_) if item.name == name)
+
+
+def _option_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,151 @@
+"""Shape inference: every type derived anew from the inputs, for other input shapes or bound symbols too.
+
+Types are inferred whenever a node is made, so a graph is always typed. This pass derives them all again, which is how
+a new input size reaches the whole network, and how a contradiction is found and named.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cnnir.constraints import Constraint
+from cnnir.dims import Dim, SymbolicDim, parse_dim, symbols
+from cnnir.dims import bind as bind_dim
+from cnnir.errors import CnnirError
+from cnnir.graph import Graph, Value
+from cnnir.ops.base import Op, infer
+from cnnir.passes.base import Journal, Pass
+from cnnir.types import OptionalType, SequenceType, TensorType, Type, UnknownType
+
+
+@dataclass(frozen=True)
+class InferShapes(Pass):
+    """Derive and check every type."""
+
+    name: ClassVar[str] = "infer-shapes"
+
+    def rewrite(self, graph: Graph, journal: Journal) -> None:
+        _rederive(graph, journal, keep_declared=True)
+
+
+def resize_inputs(graph: Graph, shapes: Mapping[str, Sequence[int | str]]) -> Graph:
+    """A new graph whose named inputs have these shapes, all else inferred anew.
+
+    Args:
+        graph: Left as it is.
+        shapes: For each input, one entry a dim: an int, or text for a symbol or an expression.
+
+    Raises:
+        CnnirError: ``input-unknown``, ``rank``, ``dim-negative``; or from a node that does not take the new size.
+    """
+    result = graph.clone()
+    inputs = {value.name: value for value in result.inputs}
+    for name, shape in shapes.items():
+        value = _input(inputs, name)
+        if not isinstance(value.type, TensorType):
+            raise CnnirError("operand-type", "only a tensor input has a shape", node=name, got=value.type)
+        dims = tuple(parse_dim(dim) if isinstance(dim, str) else dim for dim in shape)
+        if len(dims) != value.type.rank:
+            raise CnnirError("rank", "the new shape has another rank", node=name, expected=value.type, got=list(shape))
+        for dim in dims:
+            if isinstance(dim, int) and dim < 0:
+                raise CnnirError("dim-negative", "a dim cannot be negative", node=name, got=list(shape))
+        value.type = value.type.with_shape(dims)
+    _rederive(result, Journal(), keep_declared=False)
+    return result
+
+
+def bind(graph: Graph, dims: Mapping[str, int]) -> Graph:
+    """A new graph with symbolic dims bound to numbers; other symbols stay.
+
+    Raises:
+        CnnirError: ``symbol-unknown`` for a name that no input has, ``constraint`` when the graph's conditions forbid it.
+    """
+    known = graph_symbols(graph)
+    for name, number in dims.items():
+        if name not in known:
+            hint = f"symbolic dims: {', '.join(known)}" if known else "the graph has no symbolic dims"
+            raise CnnirError("symbol-unknown", "no dim of this name", got=name, hint=hint)
+        if number < 1:
+            raise CnnirError("constraint", f"{name} stands for a size", expected="at least 1", got=number)
+    check_constraints(graph.constraints, dims)
+    result = graph.clone()
+    for value in result.values:
+        if value.producer is None:
+            value.type = _bind_type(value.type, dims)
+    for node in result.nodes:
+        node.op = _bind_op(node.op, dims)
+        for value in node.outputs:
+            value.type = _bind_type(value.type, dims)
+    _rederive(result, Journal(), keep_declared=True)
+    return result
+
+
+def graph_symbols(graph: Graph) -> tuple[str, ...]:
+    """Names of the symbolic dims of the inputs, in the order in which they appear."""
+    found: dict[str, None] = {}
+    for value in graph.inputs:
+        if isinstance(value.type, TensorType):
+            found.update(dict.fromkeys(name for dim in value.type.shape for name in sorted(symbols(dim))))
+    return tuple(found)
+
+
+def check_constraints(constraints: Sequence[Constraint], dims: Mapping[str, int]) -> None:
+    """Check conditions under a binding.
+
+    Raises:
+        CnnirError: ``constraint`` naming the node that the condition comes from.
+    """
+    for constraint in constraints:
+        if constraint.check(dims) is False:
+            bound = ", ".join(f"{name}={dims[name]}" for name in sorted(constraint.symbols) if name in dims)
+            raise CnnirError(
+                "constraint", constraint.reason, node=constraint.node, expected=str(constraint), got=bound
+            )
+
+
+def _input(inputs: Mapping[str, Value], name: str) -> Value:
+    if name not in inputs:
+        raise CnnirError("input-unknown", "the graph has no input of this name", got=name, hint=f"inputs: {', '.join(inputs)}")
+    return inputs[name]
+
+
+def _rederive(graph: Graph, journal: Journal, *, keep_declared: bool) -> None:
+    """Derive every node's types from its operands'.
+
+    Args:
+        graph: Changed in place.
+        journal: Told of each value whose type changes.
+        keep_declared: Where inference knows nothing, trust the type that is there. It must not be trusted when the
+            inputs have changed, since it was declared for the old ones.
+    """
+    for node in graph.nodes:
+        types, facts = infer(node.op, node.inputs, node.label)
+        node.constraints = tuple(facts.constraints)
+        for value, type_ in zip(node.outputs, types, strict=True):
+            if keep_declared and isinstance(type_, UnknownType):
+                continue
+            if type_ != value.type:
+                journal.change(f"{value.name}: {value.type} becomes {type_}", [node])
+                value.type = type_
+
+
+def _bind_type(type_: Type, dims: Mapping[str, int]) -> Type:
+    if isinstance(type_, TensorType):
+        return type_.with_shape(tuple(bind_dim(dim, dims) for dim in type_.shape))
+    if isinstance(type_, SequenceType):
+        return SequenceType(_bind_type(type_.element, dims))
+    if isinstance(type_, OptionalType):
+        return OptionalType(_bind_type(type_.element, dims))
+    return type_
+
+
+def _bind_op(op: Op, dims: Mapping[str, int]) -> Op:
+    """The op with symbolic attributes (a Reshape's target, say) bound."""
+    changed: dict[str, tuple[Dim, ...]] = {}
+    for item in dataclasses.fields(op):
+        old = getattr(op, item.name)
+        if isinstance(old, tuple) and any(isinstance(dim, SymbolicDim) for dim in old):
+            changed[item.name] = tuple(bind_dim(dim, dims) for dim in old)
+    return dataclasses.replace(op, **changed) if changed else op
