@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from cnnir.graph import Graph, Node, Value
     from cnnir.plan import MemoryPlan
     from cnnir.text import parse_graph, print_graph
-    from cnnir.verify import verify
 
 _HOMES = {
     "CnnirError": "cnnir.errors",
@@ -33,7 +32,6 @@ _HOMES = {
     "parse_graph": "cnnir.text",
     "print_graph": "cnnir.text",
     "save": "cnnir.exporters.onnx",
-    "verify": "cnnir.verify",
 }
 
 __all__ = [
@@ -48,7 +46,6 @@ __all__ = [
     "parse_graph",
     "print_graph",
     "save",
-    "verify",
     "zoo",
 ]
 

@@ -152,7 +152,7 @@ class Seeded(Weight):
         return generator.normal(0.0, self.scale, self.shape).astype(self.dtype.numpy)
 
     def reference(self) -> str | None:
-        return f"seeded({self.seed}, {self.key}, {self.scale!r})"
+        return f"seeded({self.seed}, {self.key}, {float(self.scale)!r})"
 
 
 @dataclass(frozen=True, eq=False)

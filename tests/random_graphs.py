@@ -66,7 +66,7 @@ class _Draw:
             self.scale,
         ]
         while len(self.result) < nodes:
-            # Mostly grow what nobody reads yet, so that few ends are left; reach back often enough for long live ranges.
+            # Mostly grow what nobody reads yet, so that few ends are left; reach back for long live ranges.
             unread = [value for value in self.pool if not value.uses]
             grown = unread if unread and self.rng.random() < 0.75 else self.pool
             layers[self.number(0, len(layers) - 1)](self.choose(grown))
@@ -157,7 +157,9 @@ class _Draw:
     def normalization(self, x: Value) -> None:
         channels = (_shape(x)[1],)
         parts = [self.weight(name, channels, 0.5) for name in ("scale", "shift", "mean")]
-        variance = self.result.add_weight(self.result.fresh_name("var"), Fill(DType.FLOAT32, channels, np.float32(0.75)))
+        variance = self.result.add_weight(
+            self.result.fresh_name("var"), Fill(DType.FLOAT32, channels, np.float32(0.75))
+        )
         self.op(BatchNormalization(), x, *parts, variance)
 
     def reshape(self, x: Value) -> None:

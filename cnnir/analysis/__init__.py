@@ -10,7 +10,7 @@ from cnnir.analysis.cost import GraphCosts, NodeCosts, costs
 from cnnir.analysis.liveness import LiveRange, live_ranges
 
 if TYPE_CHECKING:
-    from cnnir.analysis.networkx_view import cut_nodes, generations, longest_path, networkx_view
+    from cnnir.analysis.structure import cut_nodes, generations, longest_path, networkx_view
 
 _STRUCTURE = ("cut_nodes", "generations", "longest_path", "networkx_view")
 
@@ -30,4 +30,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _STRUCTURE:
         raise AttributeError(f"module 'cnnir.analysis' has no attribute {name!r}")
-    return getattr(importlib.import_module("cnnir.analysis.networkx_view"), name)
+    return getattr(importlib.import_module("cnnir.analysis.structure"), name)

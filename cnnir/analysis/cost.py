@@ -129,7 +129,7 @@ def _macs(node: Node) -> tuple[Dim | None, list[str]]:
         return None, [cost.reason]
     if cost.macs == UNKNOWN:
         unknown = [value.name for value in (*node.operands, *node.outputs) if _has_unknown_dim(value)]
-        return None, [f"the MACs are not known, {' and '.join(unknown)} has an unknown dim"]
+        return None, [f"the MACs are not known, nor are all dims of {', '.join(unknown)}"]
     return cost.macs, []
 
 

@@ -1,7 +1,7 @@
 """Live ranges: from which step to which a value has to be there.
 
 Steps are positions in an order of the nodes. A value that a node makes is there from that node's step on; it is needed
-until the last node that reads it has run, an output until the end. What a value that nobody reads needs is its own step.
+until the last node that reads it has run, an output until the end. A value that nobody reads needs its own step alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,8 +40,8 @@ def live_ranges(graph: Graph, order: Sequence[Node] | None = None) -> Mapping[Va
         order: All its nodes in an order that can run; the graph's own when None.
 
     Raises:
-        CnnirError: ``order-nodes`` when the order is not made of the graph's nodes, each once; ``order-dependency`` when a
-            node would run before one that it reads from.
+        CnnirError: ``order-nodes`` when the order is not made of the graph's nodes, each once; ``order-dependency``
+            when a node would run before one that it reads from.
     """
     steps = _steps(graph, graph.nodes if order is None else order)
     end = max(len(steps) - 1, 0)
@@ -71,7 +71,6 @@ def _steps(graph: Graph, order: Sequence[Node]) -> dict[Node, int]:
     for node, step in steps.items():
         for value in node.operands:
             if value.producer is not None and steps[value.producer] >= step:
-                raise CnnirError(
-                    "order-dependency", f"it would run before {value.producer.label}, which makes {value.name}", node=node.label
-                )
+                message = f"it would run before {value.producer.label}, which makes {value.name}"
+                raise CnnirError("order-dependency", message, node=node.label)
     return steps

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cnnir.errors import CnnirError
-from cnnir.ops.base import Facts, Inputs, Op, Operand, normalize_axis
+from cnnir.ops.base import Facts, Inputs, Op, normalize_axis
 from cnnir.types import Type
 
 
@@ -12,7 +12,7 @@ from cnnir.types import Type
 class Activation(Op):
     """Base of the elementwise functions of one tensor."""
 
-    elementwise: ClassVar[bool] = True
+    in_place: ClassVar[bool] = True
 
     def check(self, inputs: Inputs) -> None:
         inputs.tensor(0)
@@ -75,7 +75,7 @@ class Softmax(Op):
     axes: tuple[int, ...]
     """Counted from the front, ascending."""
 
-    operands: ClassVar[tuple[Operand, ...]] = (Operand("X"),)
+    in_place: ClassVar[bool] = True
 
     def check(self, inputs: Inputs) -> None:
         rank = inputs.tensor(0).rank

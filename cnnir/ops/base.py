@@ -172,15 +172,15 @@ class Op:
     Class attributes:
         operands: The inputs in ONNX's order.
         results: Names of the outputs.
-        elementwise: Output element i depends on element i of the inputs (broadcast) alone, so a kernel may write over
-            an input of the same shape.
+        in_place: A kernel may write the output over an operand of the same type: every element is read before its
+            place is written. So are the elementwise ops.
         view: The output's bytes are the first input's, in the same order: nothing has to be computed.
         source: Where the semantics are defined.
     """
 
     operands: ClassVar[tuple[Operand, ...]] = (Operand("X"),)
     results: ClassVar[tuple[str, ...]] = ("Y",)
-    elementwise: ClassVar[bool] = False
+    in_place: ClassVar[bool] = False
     view: ClassVar[bool] = False
 
     @property

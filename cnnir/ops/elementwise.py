@@ -13,7 +13,7 @@ class Arithmetic(Op):
     """Base of the ops that combine tensors of one element type, element by element."""
 
     operands: ClassVar[tuple[Operand, ...]] = (Operand("A"), Operand("B"))
-    elementwise: ClassVar[bool] = True
+    in_place: ClassVar[bool] = True
 
     def check(self, inputs: Inputs) -> None:
         require_same_dtype(inputs, *range(len(inputs)))

@@ -16,6 +16,8 @@ class BatchNormalization(Op):
     """
 
     epsilon: float = 1e-5
+    momentum: float = 0.9
+    """Of the running statistics; kept for whoever trains the network further."""
 
     operands: ClassVar[tuple[Operand, ...]] = (
         Operand("X"),
@@ -24,7 +26,7 @@ class BatchNormalization(Op):
         Operand("mean", Role.STATISTIC),
         Operand("var", Role.STATISTIC),
     )
-    elementwise: ClassVar[bool] = True
+    in_place: ClassVar[bool] = True
 
     def check(self, inputs: Inputs) -> None:
         inputs.rank(0, 2)

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
+import numpy as np
+
 from cnnir.dims import Dim, is_known
 from cnnir.errors import CnnirError
 from cnnir.ops.base import Facts, Inputs, Op, Operand
@@ -75,8 +77,8 @@ class Resize(Op):
 
 
 def _scaled(dim: Dim, scale: float) -> Dim:
-    """``floor(dim * scale)``; ONNX's scales are float32, read as the fraction that they stand for when symbolic."""
+    """``floor(dim * scale)`` in float32, as ONNX has its scales; symbolic, the scale is the fraction it stands for."""
     if is_known(dim):
-        return math.floor(dim * scale)
+        return math.floor(np.float32(dim) * np.float32(scale))
     numerator, denominator = float(scale).as_integer_ratio()
     return dim * numerator // denominator

@@ -258,5 +258,5 @@ def _check_graph_step(plan: MemoryPlan, graph: "Graph", number: int, step: Step)
                 _fail("plan-graph", f"{value.name} is read later but never stored", node=_where(number, step))
     if step.algorithm == VIEW and not all(node.op.view for node in nodes):
         _fail("plan-graph", "a view of an op that computes", node=_where(number, step))
-    if step.donations and len(nodes) == 1 and not nodes[0].op.elementwise:
+    if step.donations and len(nodes) == 1 and not nodes[0].op.in_place:
         _fail("plan-graph", "a donation to an op that is not elementwise", node=_where(number, step))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from cnnir.graph import Graph, Node, Value
-from cnnir.text.printer import print_attributes
+from cnnir.text.printer import print_op
 
 
 def graphs_equal(first: Graph, second: Graph, *, provenance: bool = True) -> str | None:
@@ -29,8 +29,8 @@ def _differences(first: Graph, second: Graph, *, provenance: bool) -> Iterator[s
         yield from _nodes(ours, theirs)
     if len(first) != len(second):
         longer = first if len(first) > len(second) else second
-        extra = longer.nodes[min(len(first), len(second))]
-        yield f"{len(first)} nodes against {len(second)}: {extra.label} is in {'the first' if longer is first else 'the second'} only"
+        extra, where = longer.nodes[min(len(first), len(second))], "first" if longer is first else "second"
+        yield f"there are {len(first)} and {len(second)} nodes; {extra.label} is in the {where} graph only"
     yield from _values("output", first.outputs, second.outputs)
 
 
@@ -71,8 +71,7 @@ def _weights(first: Graph, second: Graph) -> Iterator[str]:
 def _nodes(ours: Node, theirs: Node) -> Iterator[str]:
     if ours.name != theirs.name:
         yield f"node {ours.label} stands where {theirs.label} stands in the second graph"
-    left, right = (f"{type(node.op).__name__}{print_attributes(node.op)}" for node in (ours, theirs))
-    if left != right:
+    if (left := print_op(ours.op)) != (right := print_op(theirs.op)):
         yield f"node {ours.name} is {left} and {right}"
     left_names, right_names = ([v.name if v is not None else None for v in node.inputs] for node in (ours, theirs))
     if left_names != right_names:

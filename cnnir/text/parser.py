@@ -1,33 +1,25 @@
-"""Reading the canonical text form back into a graph."""
+"""Reading the canonical text form back into a graph; the grammar stands in `cnnir.text`."""
 
-import dataclasses
-import json
-import re
-import types
-import typing
-from collections.abc import Mapping
-from functools import cache
-from typing import Any, NoReturn
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from difflib import get_close_matches
 
 import numpy as np
 
-from cnnir.dims import Dim, SymbolicDim, parse_dim
+from cnnir.dims import Dim
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
 from cnnir.ops import REGISTRY
 from cnnir.ops.base import Op
+from cnnir.text.fields import parse_dtype, parse_fields
 from cnnir.text.printer import GIVEN
+from cnnir.text.tokens import Tokens
 from cnnir.types import DType, OptionalType, SequenceType, TensorType, Type, UnknownType, known_shape
 from cnnir.weights import Fill, Seeded, Weight
 
-_TOKEN = re.compile(
-    r'\s*(?:(?P<name>%(?:"(?:[^"\\]|\\.)*"|[A-Za-z0-9_./:\-]*[A-Za-z0-9_./\-]))|(?P<text>"(?:[^"\\]|\\.)*")'
-    r"|(?P<number>-?(?:0x[0-9a-f]+|(?:\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|inf|nan)\b))|(?P<word>[A-Za-z_]\w*)|(?P<sign>//|\S))"
-)
-
 
 def parse_graph(text: str, weights: Mapping[str, Weight] | None = None) -> Graph:
-    """The graph that `print_graph` printed.
+    """The graph that `print_graph` printed; every type is inferred anew and must be the one in the text.
 
     Args:
         text: Canonical text.
@@ -35,291 +27,236 @@ def parse_graph(text: str, weights: Mapping[str, Weight] | None = None) -> Graph
 
     Raises:
         CnnirError: ``text-syntax`` with line and column, ``weight-missing``, ``type-mismatch`` when a printed type is
-            not the inferred one, or whatever building the graph raises.
+            not the inferred one, ``value-unknown``, ``op-unknown``, ``name-taken``, or whatever inference raises.
     """
-    return _Parser(text, weights or {}).graph()
+    return _Parser(Tokens(text), weights or {}).graph()
 
 
 class _Parser:
-    """One token of lookahead."""
+    """Recursive descent: a method for each rule of the grammar."""
 
-    def __init__(self, text: str, weights: Mapping[str, Weight]) -> None:
-        self.text = text
+    def __init__(self, tokens: Tokens, weights: Mapping[str, Weight]) -> None:
+        self.tokens = tokens
         self.weights = weights
-        self.position = 0
-        self.start = 0
-        self.kind = ""
-        self.word = ""
-        self.advance()
-
-    # Tokens
-
-    def advance(self) -> str:
-        """Step to the next token; gives the one stepped over."""
-        old = self.word
-        match = _TOKEN.match(self.text, self.position)
-        if match is None or match.lastgroup is None:
-            self.kind = self.word = ""
-            self.start = len(self.text)
-        else:
-            self.kind, self.word = match.lastgroup, match[match.lastgroup]
-            self.start, self.position = match.start(match.lastgroup), match.end()
-        return old
-
-    def fail(self, expected: str) -> NoReturn:
-        before = self.text[: self.start]
-        line, column = before.count("\n") + 1, self.start - before.rfind("\n")
-        got = self.word or "the end"
-        raise CnnirError("text-syntax", f"line {line}, column {column}", expected=expected, got=got)
-
-    def accept(self, word: str) -> bool:
-        if self.word == word and self.kind in ("sign", "word"):
-            self.advance()
-            return True
-        return False
-
-    def expect(self, word: str) -> None:
-        if not self.accept(word):
-            self.fail(word)
-
-    def string(self) -> str:
-        if self.kind != "text":
-            self.fail("a quoted text")
-        return str(json.loads(self.advance()))
-
-    def integer(self) -> int:
-        if self.kind != "number":
-            self.fail("a number")
-        try:
-            return int(self.word)
-        except ValueError:
-            self.fail("a whole number")
-        finally:
-            self.advance()
-
-    def name(self) -> str:
-        if self.kind != "name":
-            self.fail("a name")
-        word = self.advance()[1:]
-        return str(json.loads(word)) if word.startswith('"') else word
-
-    # The graph
+        self.result = Graph()
+        self.outputs: list[Value] = []
 
     def graph(self) -> Graph:
-        self.expect("graph")
-        graph = Graph(self.string())
-        graph.provenance.opsets.clear()
-        outputs: list[Value] = []
-        listed: list[str] = []
-        self.expect("{")
-        while not self.accept("}"):
-            if self.kind == "word" and self.word in ("ir", "opset", "field", "metadata", "listed", "extra"):
-                self._provenance(graph, listed)
-            elif self.accept("input"):
-                name, type_ = self._definition()
-                graph.add_input(name, type_)
-            elif self.accept("weight"):
-                name, type_ = self._definition()
-                graph.add_weight(name, self._weight(name, type_))
-            elif self.accept("output"):
-                outputs.append(graph.value(self.name()))
-            else:
-                self._node(graph)
-        if self.kind:
-            self.fail("the end")
-        graph.provenance.listed = tuple(listed)
-        graph.set_outputs(outputs)
-        return graph
+        tokens, result = self.tokens, self.result
+        tokens.expect("graph")
+        result.name = tokens.string()
+        result.provenance.opsets.clear()
+        tokens.expect("{")
+        while not tokens.accept("}"):
+            self._statement()
+        if tokens.kind != "end":
+            tokens.fail("the end")
+        result.set_outputs(self.outputs)
+        return result
 
-    def _provenance(self, graph: Graph, listed: list[str]) -> None:
-        kind, source = self.advance(), graph.provenance
-        if kind == "ir":
-            source.ir_version = self.integer()
-        elif kind == "opset":
-            domain = self.string()
-            source.opsets[domain] = self.integer()
-        elif kind == "listed":
-            listed.append(self.name())
-        elif kind == "extra":
-            key = self.string()
-            source.extras[key] = bytes.fromhex(self.string())
+    def _statement(self) -> None:
+        tokens = self.tokens
+        if tokens.kind == "name" or tokens.text == "=":
+            self._node()
+        elif tokens.accept("input"):
+            with self._at(tokens.position):
+                self.result.add_input(*self._definition())
+        elif tokens.accept("weight"):
+            with self._at(tokens.position):
+                self.result.add_weight(*self._weight())
+        elif tokens.accept("output"):
+            self.outputs.append(self._operand())
         else:
-            key = self.string()
-            (source.fields if kind == "field" else source.metadata)[key] = self.string()
+            self._provenance()
+
+    def _provenance(self) -> None:
+        tokens, source = self.tokens, self.result.provenance
+        if tokens.accept("ir"):
+            source.ir_version = tokens.integer()
+        elif tokens.accept("opset"):
+            domain = tokens.string()
+            source.opsets[domain] = tokens.integer()
+        elif tokens.accept("field"):
+            name = tokens.string()
+            source.fields[name] = tokens.string()
+        elif tokens.accept("metadata"):
+            key = tokens.string()
+            source.metadata[key] = tokens.string()
+        elif tokens.accept("listed"):
+            source.listed += (tokens.name(),)
+        elif tokens.accept("extra"):
+            name = tokens.string()
+            source.extras[name] = tokens.hexadecimal()
+        else:
+            tokens.fail("input, weight, output, ir, opset, field, metadata, listed, extra, a node or }")
+
+    @contextmanager
+    def _at(self, position: int) -> Iterator[None]:
+        """Give the place of a token to errors that name none."""
+        try:
+            yield
+        except CnnirError as error:
+            raise error.at(self.tokens.place(position)) from None
+
+    # Values and types
 
     def _definition(self) -> tuple[str, Type]:
-        name = self.name()
-        self.expect(":")
+        name = self.tokens.name()
+        self.tokens.expect(":")
         return name, self._type()
 
-    def _node(self, graph: Graph) -> None:
-        defined = []
-        while self.kind == "name":
-            defined.append(self._definition())
-            if not self.accept(","):
-                break
-        self.expect("=")
-        op_class = REGISTRY.get(self.word)
-        if op_class is None:
-            self.fail("the name of an op")
-        self.advance()
-        self.expect("(")
-        inputs: list[Value | None] = []
-        while not self.accept(")"):
-            inputs.append(None if self.accept("_") else graph.value(self.name()))
-            if self.word != ")":
-                self.expect(",")
-        op = self._op(op_class)
-        name = self.name() if self.accept("as") else defined[0][0] if defined else None
-        metadata = self._metadata() if self.accept("with") else {}
-        node = graph.add_node(op, inputs, name=name, outputs=[name for name, _ in defined], metadata=metadata)
-        _agree(node, [type_ for _, type_ in defined])
-
-    def _metadata(self) -> dict[str, str]:
-        found = {}
-        self.expect("{")
-        while not self.accept("}"):
-            key = self.string()
-            self.expect(":")
-            found[key] = self.string()
-            if self.word != "}":
-                self.expect(",")
-        return found
-
-    # Types and weights
+    def _operand(self) -> Value:
+        start = self.tokens.position
+        name = self.tokens.name()
+        with self._at(start):
+            return self.result.value(name)
 
     def _type(self) -> Type:
-        word = self.advance()
-        if word in ("sequence", "optional"):
-            self.expect("(")
-            element = self._type()
-            self.expect(")")
-            return SequenceType(element) if word == "sequence" else OptionalType(element)
-        if word == "unknown":
+        tokens = self.tokens
+        if tokens.accept("sequence"):
+            return SequenceType(self._element())
+        if tokens.accept("optional"):
+            return OptionalType(self._element())
+        if tokens.accept("unknown"):
             return self._unknown()
-        dtype = self._dtype(word)
-        return TensorType(dtype, self._dims())
+        dtype = parse_dtype(tokens)
+        dims: list[Dim] = []
+        tokens.expect("[")
+        open_list = not tokens.accept("]")
+        while open_list:
+            start = tokens.position
+            dims.append(tokens.dim())
+            if isinstance(dims[-1], int) and dims[-1] < 0:
+                tokens.position = start
+                tokens.fail("a dim that is not negative")
+            open_list = tokens.more("]")
+        return TensorType(dtype, tuple(dims))
+
+    def _element(self) -> Type:
+        self.tokens.expect("(")
+        element = self._type()
+        self.tokens.expect(")")
+        return element
 
     def _unknown(self) -> UnknownType:
-        dtype: DType | None = None
-        declared = b""
-        if self.accept("("):
-            if self.kind == "word":
-                dtype = self._dtype(self.advance())
-                self.accept(",")
-            if self.kind == "text":
-                declared = bytes.fromhex(self.string())
-            self.expect(")")
+        tokens = self.tokens
+        if not tokens.accept("("):
+            return UnknownType()
+        if tokens.kind != "word":
+            declared = tokens.hexadecimal()
+            tokens.expect(")")
+            return UnknownType(None, declared)
+        dtype = parse_dtype(tokens)
+        if not tokens.more(")"):
+            return UnknownType(dtype)
+        declared = tokens.hexadecimal()
+        tokens.expect(")")
         return UnknownType(dtype, declared)
 
-    def _dtype(self, word: str) -> DType:
-        try:
-            return DType(word)
-        except ValueError:
-            self.fail("an element type")
+    # Weights
 
-    def _dims(self) -> tuple[Dim, ...]:
-        self.expect("[")
-        dims = []
-        while self.word != "]":
-            dims.append(self._dim())
-            if self.word != "]":
-                self.expect(",")
-        self.expect("]")
-        return tuple(dims)
-
-    def _dim(self) -> Dim:
-        """The text up to the comma or bracket outside of all parentheses, read as a dim."""
-        begin, depth = self.start, 0
-        while self.kind and not (depth == 0 and self.word in (",", "]")):
-            depth += (self.word == "(") - (self.word == ")")
-            self.advance()
-        if begin == self.start or not self.kind:
-            self.fail("a dim")
-        return parse_dim(self.text[begin : self.start])
-
-    def _weight(self, name: str, type_: Type) -> Weight:
-        self.expect("=")
+    def _weight(self) -> tuple[str, Weight]:
+        start = self.tokens.position
+        name, type_ = self._definition()
         if not isinstance(type_, TensorType):
-            self.fail("a tensor type for a weight")
-        shape = known_shape(type_.shape, name)
-        if self.accept(GIVEN):
+            self.tokens.position = start
+            self.tokens.fail("a weight with the type of a tensor")
+        shape = known_shape(type_.shape)
+        self.tokens.expect("=")
+        weight = self._contents(name, type_.dtype, shape)
+        if weight.type != type_:
+            raise CnnirError("type-mismatch", "the given weight differs", node=name, expected=type_, got=weight.type)
+        return name, weight
+
+    def _contents(self, name: str, dtype: DType, shape: tuple[int, ...]) -> Weight:
+        tokens = self.tokens
+        if tokens.accept(GIVEN):
             if name not in self.weights:
-                raise CnnirError("weight-missing", "the text does not tell the weight's contents", node=name)
+                hint = "pass the contents of weights that are given, by name"
+                raise CnnirError("weight-missing", "the text does not tell the weight's contents", node=name, hint=hint)
             return self.weights[name]
-        if self.accept("fill"):
-            self.expect("(")
-            raw = bytes.fromhex(self.advance().removeprefix("0x"))
-            self.expect(")")
-            return Fill(type_.dtype, shape, np.frombuffer(raw, type_.dtype.numpy)[0])
-        self.expect("seeded")
-        self.expect("(")
-        seed = self.integer()
-        self.expect(",")
-        key = self.integer()
-        self.expect(",")
-        scale = float(self.advance())
-        self.expect(")")
-        return Seeded(type_.dtype, shape, seed, key, scale)
+        if tokens.accept("fill"):
+            tokens.expect("(")
+            weight: Weight = Fill(dtype, shape, self._element_value(dtype))
+        elif tokens.accept("seeded"):
+            tokens.expect("(")
+            seed = tokens.integer()
+            tokens.expect(",")
+            key = tokens.integer()
+            tokens.expect(",")
+            weight = Seeded(dtype, shape, seed, key, tokens.real())
+        else:
+            tokens.fail(f"fill(...), seeded(...) or {GIVEN}")
+        tokens.expect(")")
+        return weight
 
-    # Ops
+    def _element_value(self, dtype: DType) -> np.generic:
+        digits = self.tokens.text[2:]
+        if self.tokens.kind != "bytes" or dtype is DType.STRING or len(digits) != 2 * dtype.numpy.itemsize:
+            self.tokens.fail(f"0x and the bytes of one {dtype.value} in hexadecimal")
+        self.tokens.position += 1
+        element: np.generic = np.frombuffer(bytes.fromhex(digits), dtype.numpy)[0]
+        return element
 
-    def _op(self, op_class: type[Op]) -> Op:
-        found: dict[str, Any] = {}
-        hints = _field_types(op_class)
-        if self.accept("{"):
-            while not self.accept("}"):
-                if self.word not in hints:
-                    self.fail(f"an attribute of {op_class.__name__}")
-                field = self.advance()
-                self.expect("=")
-                found[field] = self._attribute(hints[field])
-                if self.word != "}":
-                    self.expect(",")
-        missing = [f.name for f in dataclasses.fields(op_class) if f.default is dataclasses.MISSING and f.name not in found]
-        if missing:
-            self.fail(f"the attribute {missing[0]} of {op_class.__name__}")
-        return op_class(**found)
+    # Nodes
 
-    def _attribute(self, hint: Any) -> Any:
-        options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
-        if type(None) in options and self.accept("null"):
-            return None
-        if self.word == "[":
-            return self._items(next(option for option in options if typing.get_origin(option) is tuple))
-        if self.kind == "text":
-            text = self.string()
-            return bytes.fromhex(text) if bytes in options else text
-        if self.kind == "word" and self.word in ("true", "false"):
-            return self.advance() == "true"
-        if DType in options:
-            return self._dtype(self.advance())
-        return self._number(options)
+    def _node(self) -> None:
+        tokens, start = self.tokens, self.tokens.position
+        defined: list[tuple[str, Type]] = []
+        open_list = not tokens.accept("=")
+        while open_list:
+            defined.append(self._definition())
+            open_list = tokens.more("=")
+        op_class = self._op_class()
+        inputs = self._inputs()
+        op = parse_fields(tokens, op_class)
+        if tokens.accept("as"):
+            name = tokens.name()
+        elif defined:
+            name = defined[0][0]
+        else:
+            tokens.fail("as and a name, for a node without outputs")
+        metadata = self._metadata() if tokens.accept("with") else {}
+        with self._at(start):
+            if self.result.fresh_name(name, node=True) != name:
+                raise CnnirError("name-taken", "a second node of one name", got=name)
+            node = self.result.add_node(op, inputs, name=name, outputs=[new for new, _ in defined], metadata=metadata)
+        _agree(node, [type_ for _, type_ in defined])
 
-    def _items(self, hint: Any) -> tuple[Any, ...]:
-        element = typing.get_args(hint)[0]
-        if SymbolicDim in typing.get_args(element):
-            return self._dims()
-        self.expect("[")
-        items = []
-        while not self.accept("]"):
-            items.append(self._attribute(element))
-            if self.word != "]":
-                self.expect(",")
-        return tuple(items)
+    def _op_class(self) -> type[Op]:
+        place, name = self.tokens.place, self.tokens.take("word", "the name of an op")
+        if name not in REGISTRY:
+            close = get_close_matches(name, REGISTRY, n=3)
+            raise CnnirError(
+                "op-unknown",
+                "no op of this name is defined",
+                node=place(self.tokens.position - 1),
+                got=name,
+                hint=f"did you mean {' or '.join(close)}?" if close else f"defined are {', '.join(REGISTRY)}",
+            )
+        return REGISTRY[name]
 
-    def _number(self, options: tuple[Any, ...]) -> int | float:
-        if self.kind != "number":
-            self.fail("an attribute's value")
-        word = self.advance()
-        is_whole = re.fullmatch(r"-?\d+", word) is not None
-        return int(word) if is_whole and int in options else float(word)
+    def _inputs(self) -> list[Value | None]:
+        tokens = self.tokens
+        inputs: list[Value | None] = []
+        tokens.expect("(")
+        open_list = not tokens.accept(")")
+        while open_list:
+            inputs.append(None if tokens.accept("_") else self._operand())
+            open_list = tokens.more(")")
+        return inputs
 
-
-@cache
-def _field_types(op_class: type[Op]) -> Mapping[str, Any]:
-    hints = typing.get_type_hints(op_class)
-    return {field.name: hints[field.name] for field in dataclasses.fields(op_class)}
+    def _metadata(self) -> dict[str, str]:
+        tokens = self.tokens
+        found: dict[str, str] = {}
+        tokens.expect("{")
+        open_list = not tokens.accept("}")
+        while open_list:
+            key = tokens.string()
+            tokens.expect(":")
+            found[key] = tokens.string()
+            open_list = tokens.more("}")
+        return found
 
 
 def _agree(node: Node, printed: list[Type]) -> None:
@@ -329,6 +266,9 @@ def _agree(node: Node, printed: list[Type]) -> None:
             value.type = type_
         elif value.type != type_:
             raise CnnirError(
-                "type-mismatch", f"{value.name} has another type than is printed", node=node.label,
-                expected=value.type, got=type_,
-            )  # fmt: skip
+                "type-mismatch",
+                f"{value.name} has another type than is printed",
+                node=node.label,
+                expected=value.type,
+                got=type_,
+            )

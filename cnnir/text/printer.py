@@ -1,48 +1,59 @@
 """The canonical text form: prints a graph so that it reads back equal, weights by reference."""
 
-import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 
 from cnnir.graph import Graph, Node, Value
 from cnnir.ops.base import Op
-from cnnir.types import DType
-
-_PLAIN = re.compile(r"[A-Za-z0-9_./:\-]*[A-Za-z0-9_./\-]")
+from cnnir.text.fields import print_fields
+from cnnir.text.tokens import print_name
+from cnnir.types import Type
 
 GIVEN = "given"
 """Stands for contents that the text does not tell; the reader is given them by name."""
 
 
+class _TypeTexts(dict[Type, str]):
+    """The texts of types, made once each: a network has many values and few types."""
+
+    def __missing__(self, key: Type) -> str:
+        self[key] = text = str(key)
+        return text
+
+
 def print_graph(graph: Graph) -> str:
     """The graph as text; `cnnir.text.parse_graph` reads it back."""
+    types = _TypeTexts()
     lines = [f"graph {json.dumps(graph.name)} {{"]
     lines += [f"  {line}" for line in _provenance(graph)]
-    lines += [f"  input {_definition(value)}" for value in graph.inputs]
-    lines += [f"  weight {_definition(value)} = {_reference(value)}" for value in graph.weights]
-    lines += [f"  {_node(node)}" for node in graph.nodes]
+    lines += [f"  input {_definition(value, types)}" for value in graph.inputs]
+    lines += [f"  weight {_definition(value, types)} = {_reference(value)}" for value in graph.weights]
+    lines += [f"  {_node(node, types)}{_metadata(node.metadata)}" for node in graph.nodes]
     lines += [f"  output {print_name(value.name)}" for value in graph.outputs]
     return "\n".join([*lines, "}", ""])
 
 
 def digest(graph: Graph) -> str:
-    """SHA-256 of what a plan rests on: names, types, ops, order and interface; not the contents of weights."""
-    lines = [f"input {_definition(value)}" for value in graph.inputs]
-    lines += [f"weight {_definition(value)}" for value in graph.weights]
-    lines += [_node(node) for node in graph.nodes]
+    """SHA-256, in hexadecimal, of what a plan rests on: names, types, ops, order and interface.
+
+    The contents and the order of the weights, provenance and metadata are not part of it.
+    """
+    types = _TypeTexts()
+    lines = [f"input {_definition(value, types)}" for value in graph.inputs]
+    lines += sorted(f"weight {_definition(value, types)}" for value in graph.weights)
+    lines += [_node(node, types) for node in graph.nodes]
     lines += [f"output {print_name(value.name)}" for value in graph.outputs]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def print_name(name: str) -> str:
-    """A value's or node's name: ``%conv1`` or ``%"a name"``."""
-    return f"%{name}" if _PLAIN.fullmatch(name) else f"%{json.dumps(name)}"
+def print_op(op: Op) -> str:
+    """An op's class and those of its fields that are not at their default."""
+    return f"{type(op).__name__}{print_fields(op)}"
 
 
-def _definition(value: Value) -> str:
-    return f"{print_name(value.name)}: {value.type}"
+def _definition(value: Value, types: _TypeTexts) -> str:
+    return f"{print_name(value.name)}: {types[value.type]}"
 
 
 def _reference(value: Value) -> str:
@@ -60,39 +71,14 @@ def _provenance(graph: Graph) -> list[str]:
     return lines
 
 
-def _node(node: Node) -> str:
-    outputs = ", ".join(map(_definition, node.outputs))
-    inputs = ", ".join("_" if value is None else print_name(value.name) for value in node.inputs)
-    text = f"{outputs} = {type(node.op).__name__}({inputs}){print_attributes(node.op)}".lstrip()
+def _node(node: Node, types: _TypeTexts) -> str:
+    outputs = ", ".join([_definition(value, types) for value in node.outputs])
+    inputs = ", ".join(["_" if value is None else print_name(value.name) for value in node.inputs])
+    text = f"{outputs} = {type(node.op).__name__}({inputs}){print_fields(node.op)}".lstrip()
     if not node.outputs or node.name != node.outputs[0].name:
         text += f" as {print_name(node.name)}"
-    return text + _metadata(node.metadata)
+    return text
 
 
 def _metadata(metadata: Mapping[str, str]) -> str:
     return f" with {json.dumps(dict(metadata), sort_keys=True)}" if metadata else ""
-
-
-def print_attributes(op: Op) -> str:
-    """The op's fields that are not at their default, in braces; nothing when all are."""
-    shown = []
-    for field in dataclasses.fields(op):
-        value = getattr(op, field.name)
-        # 1 == True == 1.0 in Python, so the types are compared as well.
-        if type(value) is not type(field.default) or value != field.default:
-            shown.append(f"{field.name}={_attribute(value)}")
-    return f" {{{', '.join(shown)}}}" if shown else ""
-
-
-def _attribute(value: object) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_attribute, value))}]"
-    if isinstance(value, DType):
-        return value.value
-    if value is None or isinstance(value, bool | str):
-        return json.dumps(value)
-    if isinstance(value, bytes):
-        return json.dumps(value.hex())
-    if isinstance(value, float):
-        return repr(value)
-    return str(value)

@@ -142,7 +142,7 @@ def _viewed(node: Node, value: Value, storage_of: Mapping[Value, int]) -> Value 
 
 def _donor(node: Node, value: Value, sharing: Sharing, position: int) -> Value | None:
     """The first operand whose bytes the output may take over."""
-    if not node.op.elementwise or len(node.outputs) != 1:
+    if not node.op.in_place or len(node.outputs) != 1:
         return None
     for operand in node.operands:
         if operand.type != value.type or operand not in sharing.storage_of:

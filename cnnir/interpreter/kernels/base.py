@@ -11,7 +11,7 @@ Kernel: TypeAlias = Callable[[Any, Sequence[AnyArray | None], Sequence[AnyArray]
 """``kernel(op, inputs, outputs)`` writes the results into `outputs`, which have the inferred shapes and element types.
 
 Inputs may be read-only, broadcast or strided views. Outputs are writable and may be strided. For an op that is
-`elementwise` an output may be the very memory of an input of the same shape and element type; a kernel never
+`in_place` an output may be the very memory of an input of the same shape and element type; a kernel never
 writes to an input otherwise. No Python loop over pixels or channels; loops over the cells of a kernel window are fine.
 Results are in the element type of the outputs: float32 is computed in float32, float64 in float64.
 """

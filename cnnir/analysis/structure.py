@@ -1,7 +1,7 @@
 """The graph as networkx sees it: for algorithms, never for storage.
 
-The view is a frozen picture of the moment it was made. Its nodes are the graph's own `Node` objects and, as sources, the
-`Value` objects of its inputs; its edges are the uses of values. Weights are no part of it.
+The view is a frozen picture of the moment it was made. Its nodes are the graph's own `Node` objects and, as sources,
+the `Value` objects of its inputs; its edges are the uses of values. Weights are no part of it.
 """
 
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def networkx_view(graph: Graph) -> "View":
     """A read-only multigraph of nodes and inputs.
 
-    Nodes carry ``name`` and ``kind`` (``input``, or the op's name). An edge leads from the producer to a reader for each
-    operand, keyed by its index, and carries ``value`` (name), ``type`` and ``bytes`` (a dim; None where not a tensor).
+    Nodes carry ``name`` and ``kind`` (``input``, or the op's name). An edge leads from the producer to a reader for
+    each operand, keyed by its index, and carries ``value`` (name), ``type`` and
+    ``bytes`` (a dim; None where not a tensor).
 
     Raises:
         networkx.NetworkXError: from the view, on any attempt to change it.
@@ -36,7 +37,8 @@ def networkx_view(graph: Graph) -> "View":
             size = operand.type.bytes if isinstance(operand.type, TensorType) else None
             source = operand if operand.producer is None else operand.producer
             view.add_edge(source, node, key=index, value=operand.name, type=operand.type, bytes=size)
-    return nx.freeze(view)
+    nx.freeze(view)
+    return view
 
 
 def generations(graph: Graph) -> tuple[tuple[Node, ...], ...]:
@@ -48,7 +50,7 @@ def generations(graph: Graph) -> tuple[tuple[Node, ...], ...]:
 
 def longest_path(graph: Graph) -> tuple[Node, ...]:
     """The longest chain of nodes, each reading from the one before it: the network's depth. Empty without nodes."""
-    return tuple(nx.dag_longest_path(_of_nodes(graph), weight=None, default_weight=1))
+    return tuple(nx.dag_longest_path(_of_nodes(graph)))
 
 
 def cut_nodes(graph: Graph) -> tuple[Node, ...]:

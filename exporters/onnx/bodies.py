@@ -1,0 +1,44 @@
+"""Subgraphs of control-flow nodes: which names they take from outside, and renaming those."""
+
+from collections.abc import Iterator, Mapping
+
+from onnx import GraphProto, NodeProto
+
+
+def captured_names(node: NodeProto) -> tuple[str, ...]:
+    """Names that the node's subgraphs read from the graph around it, in the order of their first reading."""
+    found: dict[str, None] = {}
+    for body in _bodies(node):
+        found.update(dict.fromkeys(_free_names(body)))
+    return tuple(found)
+
+
+def rename_captured(node: NodeProto, names: Mapping[str, str]) -> None:
+    """Rename what the node's subgraphs read from outside, in place."""
+    for body in _bodies(node):
+        inner = {old: new for old, new in names.items() if old in set(_free_names(body))}
+        if not any(old != new for old, new in inner.items()):
+            continue
+        for child in body.node:
+            for index, name in enumerate(child.input):
+                if name in inner:
+                    child.input[index] = inner[name]
+            rename_captured(child, inner)
+        for output in body.output:
+            output.name = inner.get(output.name, output.name)
+
+
+def _bodies(node: NodeProto) -> Iterator[GraphProto]:
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def _free_names(body: GraphProto) -> Iterator[str]:
+    own = {value.name for value in body.input} | {tensor.name for tensor in body.initializer}
+    own |= {sparse.values.name for sparse in body.sparse_initializer}
+    for node in body.node:
+        yield from (name for name in (*node.input, *captured_names(node)) if name and name not in own)
+        own.update(node.output)
+    yield from (output.name for output in body.output if output.name not in own)

@@ -1,0 +1,196 @@
+"""One table for both directions: how an ONNX node of any opset becomes an op, and an op a node again.
+
+Reading gives an op whose meaning does not depend on opsets; what a node says in operands but must be constant (the
+shape of a Reshape, the axes of a Squeeze) becomes an attribute. What cannot be said in our ops raises `Unmapped`, and
+the node is carried along as an opaque one.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from onnx import NodeProto, helper
+
+from cnnir.errors import CnnirError
+from cnnir.graph import Node, Value
+from cnnir.ops import Op, RuleTable
+from cnnir.types import TensorType
+from cnnir.weights import AnyArray
+
+OPERAND_NAME = "cnnir.operand."
+"""Metadata key: the name that a constant operand had before it became an attribute."""
+
+OUTPUT_NAME = "cnnir.output."
+"""Metadata key: the name of an output that nobody reads and our op does not have."""
+
+
+class Unmapped(Exception):  # noqa: N818  no error: the node becomes opaque
+    """The node says something that our ops do not; the text says what."""
+
+
+@dataclass
+class Source:
+    """An ONNX node while it is read.
+
+    Attributes:
+        proto: The node.
+        opset: Version of the operator set that gives it its meaning.
+        inputs: Its operands; None where the name is empty.
+        outputs: Names of its outputs, without empty ones at the end.
+        read_outputs: The outputs that something reads.
+        metadata: What the writer needs to give back the same names.
+    """
+
+    proto: NodeProto
+    opset: int
+    inputs: tuple[Value | None, ...]
+    outputs: list[str]
+    read_outputs: frozenset[str]
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._attributes = {attribute.name: attribute for attribute in self.proto.attribute}
+
+    def take(self, name: str, default: Any = None) -> Any:
+        """An attribute's value; each attribute has to be taken, or the node is not understood."""
+        attribute = self._attributes.pop(name, None)
+        if attribute is None:
+            return default
+        if attribute.ref_attr_name:
+            raise Unmapped(f"{name} refers to a function's attribute")
+        value = helper.get_attribute_value(attribute)
+        return value.decode() if isinstance(value, bytes) else value
+
+    def ints(self, name: str, default: Sequence[int] | None = None) -> tuple[int, ...] | None:
+        """A list of ints."""
+        value = self.take(name, default)
+        return None if value is None else tuple(int(item) for item in value)
+
+    def has(self, index: int) -> bool:
+        """True when the operand is there."""
+        return index < len(self.inputs) and self.inputs[index] is not None
+
+    def input(self, index: int) -> Value | None:
+        """The operand, None when absent."""
+        return self.inputs[index] if index < len(self.inputs) else None
+
+    def tensor(self, index: int) -> TensorType:
+        """The operand's tensor type; without one there is no rank to read attributes by."""
+        value = self.input(index)
+        if value is None or not isinstance(value.type, TensorType):
+            raise Unmapped("the rank of its input is not known")
+        return value.type
+
+    def setting(self, index: int, name: str) -> AnyArray | None:
+        """The contents of an operand that has to be constant; None when it is absent."""
+        value = self.input(index)
+        if value is None:
+            return None
+        if value.weight is None:
+            raise Unmapped(f"its {name} is computed")
+        self.metadata[OPERAND_NAME + name] = value.name
+        return value.weight.array()
+
+    def int_setting(self, index: int, name: str) -> tuple[int, ...] | None:
+        """The same as ints."""
+        array = self.setting(index, name)
+        return None if array is None else tuple(int(item) for item in array.reshape(-1))
+
+    def ints_anywhere(self, index: int, name: str, since: int) -> tuple[int, ...] | None:
+        """Ints that are an attribute in old opsets and an operand since some version."""
+        return self.ints(name) if self.opset < since else self.int_setting(index, name)
+
+    def drop_output(self, index: int, name: str) -> None:
+        """Leave out an output that our op does not have; possible when nobody reads it."""
+        if index < len(self.outputs):
+            if any(output in self.read_outputs for output in self.outputs[index:]):
+                raise Unmapped(f"its output {name} is read")
+            self.metadata[OUTPUT_NAME + name] = self.outputs[index]
+            del self.outputs[index:]
+
+    def finish(self) -> None:
+        """Nothing may be left that was not understood."""
+        if self._attributes:
+            raise Unmapped(f"its attribute {next(iter(self._attributes))} is not defined here")
+        if any(not output for output in self.outputs):
+            raise Unmapped("an output in the middle is absent")
+
+
+class Target(Protocol):
+    """Where nodes are written to."""
+
+    @property
+    def opset(self) -> int:
+        """Version of ONNX's own operator set that is written."""
+        ...
+
+    def name(self, value: Value | None) -> str:
+        """The name under which a value is written; empty for an absent operand."""
+        ...
+
+    def constant(self, node: Node, key: str, contents: AnyArray) -> str:
+        """The name of a constant for the operand `key` of a node, made when it is not there yet."""
+        ...
+
+    def temporary(self, node: Node, key: str) -> str:
+        """A name for a value that only the written form has."""
+        ...
+
+    def emit(self, node: Node, op_type: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any) -> None:
+        """Write a node; attributes that are None are left out."""
+        ...
+
+
+Read: TypeAlias = tuple[Op, Sequence[Value | None]]
+"""An op and its operands."""
+
+Reader: TypeAlias = Callable[[Source], Read]
+Writer: TypeAlias = Callable[[Target, Node, Any], None]
+
+readers: dict[str, Reader] = {}
+"""For each ONNX op type that we define, how it is read."""
+
+writers: RuleTable[Writer] = RuleTable("ONNX mapping")
+
+
+def reads(*op_types: str) -> Callable[[Reader], Reader]:
+    """Decorator: the reader of these ONNX op types."""
+
+    def register(reader: Reader) -> Reader:
+        readers.update(dict.fromkeys(op_types, reader))
+        return reader
+
+    return register
+
+
+def write_plain(target: Target, node: Node, op_type: str, **attributes: Any) -> None:
+    """Write a node whose operands and outputs are the op's own."""
+    inputs = [target.name(value) for value in node.inputs]
+    target.emit(node, op_type, inputs, [target.name(value) for value in node.outputs], **attributes)
+
+
+def write_with_settings(target: Target, node: Node, op_type: str, settings: Sequence[str], **attributes: Any) -> None:
+    """Write a node with one operand and the names of constants behind it."""
+    inputs = [target.name(node.inputs[0]), *settings]
+    while inputs and not inputs[-1]:
+        inputs.pop()
+    target.emit(node, op_type, inputs, [target.name(value) for value in node.outputs], **attributes)
+
+
+def require_opset(target: Target, node: Node, least: int) -> None:
+    """Refuse to write an op into an operator set that lacks it.
+
+    Raises:
+        CnnirError: ``opset``.
+    """
+    if target.opset < least:
+        raise CnnirError(
+            "opset", f"{node.op.kind} cannot be said in this opset", node=node.label, expected=f"opset {least} or later",
+            got=target.opset, hint="export with a later opset",
+        )  # fmt: skip
+
+
+def int64(values: Sequence[int]) -> AnyArray:
+    """A constant of int64."""
+    return np.asarray(values, np.int64).reshape(len(values))

@@ -1,0 +1,218 @@
+"""Convolution, pooling, matrix products and normalisation."""
+
+from typing import Any, cast
+
+from cnnir.exporters.onnx.mapping.base import Read, Source, Target, Unmapped, reads, require_opset, write_plain, writers
+from cnnir.graph import Node
+from cnnir.ops import (
+    LRN,
+    AveragePool,
+    BatchNormalization,
+    Conv,
+    ConvTranspose,
+    Gemm,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    MatMul,
+    MaxPool,
+)
+from cnnir.ops.window import AUTO_PADS, AutoPad
+
+
+def _auto_pad(source: Source) -> AutoPad:
+    value = source.take("auto_pad", "NOTSET") or "NOTSET"
+    if value not in AUTO_PADS:
+        raise Unmapped(f"auto_pad {value} is not known")
+    return cast("AutoPad", value)
+
+
+def _window(source: Source, axes: int) -> dict[str, Any]:
+    """The attributes that all windows share, with their defaults spelled out."""
+    window: dict[str, Any] = {
+        "strides": source.ints("strides") or (1,) * axes,
+        "pads": source.ints("pads") or (0,) * (2 * axes),
+        "dilations": source.ints("dilations") or (1,) * axes,
+        "auto_pad": _auto_pad(source),
+    }
+    if window["auto_pad"] != "NOTSET" and any(window["pads"]):
+        raise Unmapped("auto_pad beside explicit pads")
+    return window
+
+
+def _kernel_shape(source: Source) -> None:
+    """The attribute repeats what the weight's shape says; where it does not, the node means something else."""
+    stated = source.ints("kernel_shape")
+    actual = source.tensor(1).shape[2:]
+    if stated is not None and stated != actual:
+        raise Unmapped(f"kernel_shape {list(stated)} beside a weight of {list(actual)}")
+
+
+@reads("Conv")
+def read_conv(source: Source) -> Read:
+    """Since opset 1."""
+    _kernel_shape(source)
+    return Conv(**_window(source, source.tensor(0).rank - 2), group=source.take("group", 1)), source.inputs
+
+
+@writers.rule(Conv)
+def write_conv(target: Target, node: Node, op: Conv) -> None:
+    """With everything spelled out, as most exporters do."""
+    write_plain(
+        target, node, "Conv", kernel_shape=_kernel(node), strides=op.strides, dilations=op.dilations,
+        group=op.group, **_padding(op.auto_pad, op.pads),
+    )  # fmt: skip
+
+
+def _kernel(node: Node) -> list[int]:
+    weight = node.inputs[1]
+    return [int(size) for size in weight.type.shape[2:]] if weight is not None else []  # type: ignore[union-attr,arg-type]
+
+
+def _padding(auto_pad: AutoPad, pads: tuple[int, ...]) -> dict[str, Any]:
+    return {"pads": pads} if auto_pad == "NOTSET" else {"auto_pad": auto_pad}
+
+
+@reads("ConvTranspose")
+def read_conv_transpose(source: Source) -> Read:
+    """Since opset 1; an output_shape may name all axes or the spatial ones."""
+    _kernel_shape(source)
+    axes = source.tensor(0).rank - 2
+    output_shape = source.ints("output_shape")
+    op = ConvTranspose(
+        **_window(source, axes),
+        output_padding=source.ints("output_padding") or (0,) * axes,
+        group=source.take("group", 1),
+        output_shape=output_shape[-axes:] if output_shape else None,
+    )
+    return op, source.inputs
+
+
+@writers.rule(ConvTranspose)
+def write_conv_transpose(target: Target, node: Node, op: ConvTranspose) -> None:
+    """Since opset 1."""
+    write_plain(
+        target, node, "ConvTranspose", kernel_shape=_kernel(node), strides=op.strides, dilations=op.dilations,
+        group=op.group, output_padding=op.output_padding if any(op.output_padding) else None,
+        output_shape=op.output_shape, **_padding(op.auto_pad, op.pads),
+    )  # fmt: skip
+
+
+def _pool_window(source: Source) -> dict[str, Any]:
+    kernel = source.ints("kernel_shape")
+    if kernel is None:
+        raise Unmapped("kernel_shape is missing")
+    return {"kernel_shape": kernel, **_window(source, len(kernel)), "ceil_mode": bool(source.take("ceil_mode", 0))}
+
+
+@reads("MaxPool")
+def read_max_pool(source: Source) -> Read:
+    """Indices and storage_order since 8, ceil_mode and dilations since 10."""
+    window = _pool_window(source)
+    storage_order = source.take("storage_order", 0)
+    op = MaxPool(**window, with_indices=len(source.outputs) > 1, storage_order=storage_order)
+    return op, source.inputs
+
+
+@writers.rule(MaxPool)
+def write_max_pool(target: Target, node: Node, op: MaxPool) -> None:
+    """Attributes that older opsets lack are written only where they say something."""
+    dilated = any(step != 1 for step in op.window.dilations)
+    if op.ceil_mode or dilated:
+        require_opset(target, node, 10)
+    write_plain(
+        target, node, "MaxPool", kernel_shape=op.kernel_shape, strides=op.strides, ceil_mode=1 if op.ceil_mode else None,
+        dilations=op.dilations if dilated else None, storage_order=op.storage_order or None,
+        **_padding(op.auto_pad, op.pads),
+    )  # fmt: skip
+
+
+@reads("AveragePool")
+def read_average_pool(source: Source) -> Read:
+    """count_include_pad since 7, ceil_mode since 10, dilations since 19."""
+    window = _pool_window(source)
+    return AveragePool(**window, count_include_pad=bool(source.take("count_include_pad", 0))), source.inputs
+
+
+@writers.rule(AveragePool)
+def write_average_pool(target: Target, node: Node, op: AveragePool) -> None:
+    """Attributes that older opsets lack are written only where they say something."""
+    dilated = any(step != 1 for step in op.window.dilations)
+    if dilated or op.ceil_mode:
+        require_opset(target, node, 19 if dilated else 10)
+    write_plain(
+        target, node, "AveragePool", kernel_shape=op.kernel_shape, strides=op.strides,
+        ceil_mode=1 if op.ceil_mode else None, dilations=op.dilations if dilated else None,
+        count_include_pad=1 if op.count_include_pad else None, **_padding(op.auto_pad, op.pads),
+    )  # fmt: skip
+
+
+@reads("GlobalAveragePool", "GlobalMaxPool")
+def read_global_pool(source: Source) -> Read:
+    """Since opset 1."""
+    average = source.proto.op_type == "GlobalAveragePool"
+    return GlobalAveragePool() if average else GlobalMaxPool(), source.inputs
+
+
+@writers.rule(GlobalAveragePool, GlobalMaxPool, MatMul)
+def write_by_name(target: Target, node: Node, op: object) -> None:
+    """No attributes in any opset."""
+    write_plain(target, node, type(op).__name__)
+
+
+@reads("Gemm")
+def read_gemm(source: Source) -> Read:
+    """Since opset 7 without a broadcast attribute; C may be absent since 11."""
+    op = Gemm(
+        alpha=source.take("alpha", 1.0),
+        beta=source.take("beta", 1.0),
+        trans_a=bool(source.take("transA", 0)),
+        trans_b=bool(source.take("transB", 0)),
+    )
+    return op, source.inputs
+
+
+@writers.rule(Gemm)
+def write_gemm(target: Target, node: Node, op: Gemm) -> None:
+    """Before opset 11 the bias is not optional."""
+    if len(node.operands) < 3:
+        require_opset(target, node, 11)
+    write_plain(
+        target, node, "Gemm", alpha=op.alpha, beta=op.beta, transA=1 if op.trans_a else None, transB=1 if op.trans_b else None
+    )
+
+
+@reads("MatMul")
+def read_matmul(source: Source) -> Read:
+    """Since opset 1."""
+    return MatMul(), source.inputs
+
+
+@reads("BatchNormalization")
+def read_batch_normalization(source: Source) -> Read:
+    """In inference form: one output; ``training_mode`` since 14."""
+    if source.take("training_mode", 0):
+        raise Unmapped("it is in training mode")
+    if source.opset < 9 and source.take("spatial", 1) != 1:
+        raise Unmapped("it normalises each position apart")
+    source.drop_output(1, "statistics")
+    op = BatchNormalization(source.take("epsilon", 1e-5), source.take("momentum", 0.9))
+    return op, source.inputs
+
+
+@writers.rule(BatchNormalization)
+def write_batch_normalization(target: Target, node: Node, op: BatchNormalization) -> None:
+    """The same in all opsets, in inference form."""
+    write_plain(target, node, "BatchNormalization", epsilon=op.epsilon, momentum=op.momentum)
+
+
+@reads("LRN")
+def read_lrn(source: Source) -> Read:
+    """Since opset 1."""
+    op = LRN(source.take("size"), source.take("alpha", 1e-4), source.take("beta", 0.75), source.take("bias", 1.0))
+    return op, source.inputs
+
+
+@writers.rule(LRN)
+def write_lrn(target: Target, node: Node, op: LRN) -> None:
+    """Since opset 1."""
+    write_plain(target, node, "LRN", size=op.size, alpha=op.alpha, beta=op.beta, bias=op.bias)

@@ -1,0 +1,355 @@
+"""Ops that move elements: shapes, slices, concatenation, padding, resampling."""
+
+import numpy as np
+
+from cnnir.dims import Dim, is_known
+from cnnir.exporters.onnx.mapping.base import (
+    OUTPUT_NAME,
+    Read,
+    Source,
+    Target,
+    Unmapped,
+    int64,
+    reads,
+    require_opset,
+    write_plain,
+    write_with_settings,
+    writers,
+)
+from cnnir.exporters.onnx.tensors import weight_from_tensor
+from cnnir.exporters.onnx.types import CODES
+from cnnir.graph import Node
+from cnnir.ops import (
+    Concat,
+    ConstantOfShape,
+    Dropout,
+    Flatten,
+    Identity,
+    Pad,
+    Reshape,
+    Resize,
+    Slice,
+    Split,
+    Squeeze,
+    Transpose,
+    Unsqueeze,
+)
+from cnnir.ops.base import normalize_axis
+from cnnir.types import TensorType
+
+
+def _known(dims: tuple[Dim, ...], what: str) -> list[int]:
+    known = [dim for dim in dims if is_known(dim)]
+    if len(known) != len(dims):
+        raise Unmapped(f"{what} with symbolic dims cannot be written")
+    return known
+
+
+@reads("Reshape")
+def read_reshape(source: Source) -> Read:
+    """The shape is an operand since opset 5; allowzero came with 14."""
+    shape = source.int_setting(1, "shape")
+    if shape is None:
+        raise Unmapped("its shape is missing")
+    return Reshape(shape, bool(source.take("allowzero", 0))), source.inputs[:1]
+
+
+@writers.rule(Reshape)
+def write_reshape(target: Target, node: Node, op: Reshape) -> None:
+    """Symbolic targets have to be bound before."""
+    if op.allowzero:
+        require_opset(target, node, 14)
+    shape = target.constant(node, "shape", int64(_known(op.shape, "a Reshape")))
+    write_with_settings(target, node, "Reshape", [shape], allowzero=1 if op.allowzero else None)
+
+
+@reads("Flatten")
+def read_flatten(source: Source) -> Read:
+    """Since opset 1; negative axes since 11."""
+    return Flatten(source.take("axis", 1)), source.inputs
+
+
+@writers.rule(Flatten)
+def write_flatten(target: Target, node: Node, op: Flatten) -> None:
+    """Counted from the front, which every opset takes."""
+    type_ = node.inputs[0].type if node.inputs[0] is not None else None
+    rank = type_.rank if isinstance(type_, TensorType) else 0
+    write_plain(target, node, "Flatten", axis=op.axis if op.axis >= 0 or target.opset >= 11 else op.axis + rank)
+
+
+@reads("Squeeze", "Unsqueeze")
+def read_squeeze(source: Source) -> Read:
+    """Axes are an attribute before opset 13."""
+    axes = source.ints_anywhere(1, "axes", 13)
+    if source.proto.op_type == "Squeeze":
+        return Squeeze(axes or None), source.inputs[:1]
+    return Unsqueeze(axes or ()), source.inputs[:1]
+
+
+@writers.rule(Squeeze, Unsqueeze)
+def write_squeeze(target: Target, node: Node, op: Squeeze | Unsqueeze) -> None:
+    """Negative axes since opset 11."""
+    if op.axes is not None and any(axis < 0 for axis in op.axes):
+        require_opset(target, node, 11)
+    if target.opset < 13 or op.axes is None:
+        write_plain(target, node, op.kind, axes=op.axes)
+    else:
+        write_with_settings(target, node, op.kind, [target.constant(node, "axes", int64(op.axes))])
+
+
+@reads("Transpose")
+def read_transpose(source: Source) -> Read:
+    """Since opset 1; reversed by default."""
+    return Transpose(source.ints("perm", range(source.tensor(0).rank)[::-1]) or ()), source.inputs
+
+
+@writers.rule(Transpose)
+def write_transpose(target: Target, node: Node, op: Transpose) -> None:
+    """Since opset 1."""
+    write_plain(target, node, "Transpose", perm=op.permutation)
+
+
+@reads("Identity")
+def read_identity(source: Source) -> Read:
+    """Since opset 1; sequences since 14, optionals since 16."""
+    return Identity(), source.inputs
+
+
+@writers.rule(Identity)
+def write_identity(target: Target, node: Node, op: Identity) -> None:
+    """Since opset 1."""
+    write_plain(target, node, "Identity")
+
+
+@reads("Dropout")
+def read_dropout(source: Source) -> Read:
+    """The ratio is an attribute before opset 12; training_mode came with it. The mask is boolean since 10."""
+    if source.opset < 12:
+        ratio = source.take("ratio", 0.5)
+    else:
+        contents = source.setting(1, "ratio")
+        ratio = 0.5 if contents is None else float(contents)
+        training = source.setting(2, "training_mode")
+        if training is not None and bool(training):
+            raise Unmapped("it is in training mode")
+        if source.take("seed") is not None:
+            raise Unmapped("it has a seed")
+    if source.opset < 10:
+        source.drop_output(1, "mask")
+    return Dropout(ratio, with_mask=len(source.outputs) > 1), source.inputs[:1]
+
+
+@writers.rule(Dropout)
+def write_dropout(target: Target, node: Node, op: Dropout) -> None:
+    """A mask that nobody reads is written again as it came."""
+    inputs = [target.name(node.inputs[0])]
+    outputs = [target.name(value) for value in node.outputs]
+    if op.with_mask:
+        require_opset(target, node, 10)
+    elif OUTPUT_NAME + "mask" in node.metadata and target.opset < 10:
+        outputs.append(node.metadata[OUTPUT_NAME + "mask"])
+    if target.opset < 12:
+        target.emit(node, "Dropout", inputs, outputs, ratio=op.ratio)
+        return
+    if op.ratio != 0.5:
+        inputs.append(target.constant(node, "ratio", np.asarray(op.ratio, np.float32)))
+    target.emit(node, "Dropout", inputs, outputs)
+
+
+@reads("Concat")
+def read_concat(source: Source) -> Read:
+    """Since opset 4 the axis is required."""
+    return Concat(normalize_axis(source.take("axis"), source.tensor(0).rank)), source.inputs
+
+
+@writers.rule(Concat)
+def write_concat(target: Target, node: Node, op: Concat) -> None:
+    """Since opset 4."""
+    write_plain(target, node, "Concat", axis=op.axis)
+
+
+@reads("Split")
+def read_split(source: Source) -> Read:
+    """Sizes are an attribute before opset 13; without them the parts are equal, the last one smaller since 18."""
+    data = source.tensor(0)
+    axis = normalize_axis(source.take("axis", 0), data.rank)
+    sizes = source.ints_anywhere(1, "split", 13)
+    count = source.take("num_outputs", len(source.outputs))
+    if sizes is not None and len(sizes) != len(source.outputs):
+        raise Unmapped("it has more parts than outputs")
+    if sizes is not None:
+        return Split(axis, sizes), source.inputs[:1]
+    whole = data.shape[axis]
+    if not is_known(whole):
+        raise Unmapped("parts of a symbolic size are not defined here")
+    part = -(-whole // count)
+    if count != len(source.outputs) or (count - 1) * part > whole:
+        raise Unmapped("it does not split evenly")
+    return Split(axis, (*(part for _ in range(count - 1)), whole - part * (count - 1))), source.inputs[:1]
+
+
+@writers.rule(Split)
+def write_split(target: Target, node: Node, op: Split) -> None:
+    """With sizes, which every opset takes."""
+    sizes = _known(op.sizes, "a Split")
+    if target.opset < 13:
+        write_plain(target, node, "Split", axis=op.axis, split=sizes)
+    else:
+        write_with_settings(target, node, "Split", [target.constant(node, "split", int64(sizes))], axis=op.axis)
+
+
+@reads("Slice")
+def read_slice(source: Source) -> Read:
+    """Ranges are attributes before opset 10."""
+    rank = source.tensor(0).rank
+    if source.opset < 10:
+        starts, ends, axes, steps = source.ints("starts"), source.ints("ends"), source.ints("axes"), None
+    else:
+        starts, ends, axes, steps = (
+            source.int_setting(index, name) for index, name in enumerate(("starts", "ends", "axes", "steps"), start=1)
+        )
+    if starts is None or ends is None:
+        raise Unmapped("its range is missing")
+    axes = tuple(normalize_axis(axis, rank) for axis in axes) if axes is not None else tuple(range(len(starts)))
+    return Slice(starts, ends, axes, steps or (1,) * len(starts)), source.inputs[:1]
+
+
+@writers.rule(Slice)
+def write_slice(target: Target, node: Node, op: Slice) -> None:
+    """Steps came with opset 10."""
+    stepped = any(step != 1 for step in op.steps)
+    if target.opset < 10:
+        if stepped:
+            require_opset(target, node, 10)
+        write_plain(target, node, "Slice", starts=op.starts, ends=op.ends, axes=op.axes)
+        return
+    parts = [("starts", op.starts), ("ends", op.ends), ("axes", op.axes), *([("steps", op.steps)] if stepped else [])]
+    write_with_settings(target, node, "Slice", [target.constant(node, key, int64(part)) for key, part in parts])
+
+
+@reads("Pad")
+def read_pad(source: Source) -> Read:
+    """Pads are an attribute before opset 11; axes came with 18, wrap with 19."""
+    data = source.tensor(0)
+    pads = source.ints_anywhere(1, "pads", 11)
+    value: float | int | bool = 0.0
+    if source.opset < 11:
+        value = source.take("value", 0.0)
+    elif (contents := source.setting(2, "value")) is not None:
+        value = contents.reshape(-1)[0].item()
+    axes = source.int_setting(3, "axes")
+    if pads is None:
+        raise Unmapped("its pads are missing")
+    if axes is not None:
+        spread = [0] * (2 * data.rank)
+        for index, axis in enumerate(normalize_axis(axis, data.rank) for axis in axes):
+            spread[axis], spread[axis + data.rank] = pads[index], pads[index + len(axes)]
+        pads = tuple(spread)
+    return Pad(pads, source.take("mode", "constant"), value), source.inputs[:1]
+
+
+@writers.rule(Pad)
+def write_pad(target: Target, node: Node, op: Pad) -> None:
+    """For all axes, which every opset takes."""
+    if op.mode == "wrap":
+        require_opset(target, node, 19)
+    mode = None if op.mode == "constant" else op.mode
+    if target.opset < 11:
+        write_plain(target, node, "Pad", pads=op.pads, mode=mode, value=float(op.value))
+        return
+    settings = [target.constant(node, "pads", int64(op.pads))]
+    type_ = node.output.type
+    if op.value and isinstance(type_, TensorType):
+        settings.append(target.constant(node, "value", np.asarray(op.value, type_.dtype.numpy)))
+    write_with_settings(target, node, "Pad", settings, mode=mode)
+
+
+@reads("ConstantOfShape")
+def read_constant_of_shape(source: Source) -> Read:
+    """With a computed shape; a constant one makes a weight."""
+    value = source.take("value")
+    if value is None:
+        return ConstantOfShape(), source.inputs
+    element = weight_from_tensor(value, None)
+    return ConstantOfShape(element.dtype, element.array().reshape(-1)[0].item()), source.inputs
+
+
+@writers.rule(ConstantOfShape)
+def write_constant_of_shape(target: Target, node: Node, op: ConstantOfShape) -> None:
+    """Since opset 9."""
+    from onnx import TensorProto  # noqa: PLC0415  one use
+
+    value = TensorProto(data_type=CODES[op.dtype], dims=[1], raw_data=np.asarray([op.value], op.dtype.numpy).tobytes())
+    write_plain(target, node, "ConstantOfShape", value=value)
+
+
+@reads("Resize", "Upsample")
+def read_resize(source: Source) -> Read:
+    """Upsample and Resize before opset 11 take positions as they are and round down."""
+    rank = source.tensor(0).rank
+    mode = source.take("mode", "nearest")
+    if source.opset < 11:
+        scales = source.setting(1, "scales") if source.opset >= 9 else np.asarray(source.take("scales"), np.float32)
+        if scales is None:
+            raise Unmapped("its scales are missing")
+        return Resize(_floats(scales), None, mode, "asymmetric", "floor"), source.inputs[:1]
+    _resize_extras(source)
+    coordinates = source.take("coordinate_transformation_mode", "half_pixel")
+    rounding = source.take("nearest_mode", "round_prefer_floor")
+    axes = source.ints("axes")
+    where = tuple(normalize_axis(axis, rank) for axis in axes) if axes else tuple(range(rank))
+    found, sizes = source.setting(2, "scales"), source.int_setting(3, "sizes")
+    if sizes is not None:
+        spread = list(source.tensor(0).shape)
+        for axis, size in zip(where, sizes, strict=True):
+            spread[axis] = size
+        return Resize(None, tuple(spread), mode, coordinates, rounding), source.inputs[:1]
+    if found is None or not found.size:
+        raise Unmapped("its target is missing")
+    factors = [1.0] * rank
+    for axis, factor in zip(where, _floats(found), strict=True):
+        factors[axis] = factor
+    return Resize(tuple(factors), None, mode, coordinates, rounding), source.inputs[:1]
+
+
+def _floats(array: np.ndarray) -> tuple[float, ...]:  # type: ignore[type-arg]  of any element type
+    return tuple(float(item) for item in array.reshape(-1))
+
+
+def _resize_extras(source: Source) -> None:
+    """What our Resize lacks must be absent or without effect."""
+    for name, default in (("antialias", 0), ("exclude_outside", 0), ("keep_aspect_ratio_policy", "stretch")):
+        if source.take(name, default) != default:
+            raise Unmapped(f"{name} is not defined here")
+    # Only cubic interpolation and cropping, which are not defined here, look at these.
+    source.take("cubic_coeff_a")
+    source.take("extrapolation_value")
+
+
+@writers.rule(Resize)
+def write_resize(target: Target, node: Node, op: Resize) -> None:
+    """Before opset 11 only the old form can be said, before 10 it was called Upsample."""
+    scales = None if op.scales is None else np.asarray(op.scales, np.float32)
+    if target.opset < 11:
+        if scales is None or op.coordinates != "asymmetric" or (op.mode == "nearest" and op.rounding != "floor"):
+            require_opset(target, node, 11)
+        name = "Resize" if target.opset == 10 else "Upsample"
+        write_with_settings(target, node, name, [target.constant(node, "scales", np.asarray(scales))], mode=op.mode)
+        return
+    if op.coordinates == "half_pixel_symmetric":
+        require_opset(target, node, 19)
+    settings = ["", ""]
+    if scales is not None:
+        settings[1] = target.constant(node, "scales", scales)
+    else:
+        settings.append(target.constant(node, "sizes", int64(_known(op.sizes or (), "a Resize"))))
+    if target.opset < 13:
+        # Up to opset 12 these two operands are not optional: empty tensors stand for absent ones.
+        settings[0] = target.constant(node, "roi", np.zeros(0, np.float32))
+        settings[1] = settings[1] or target.constant(node, "no_scales", np.zeros(0, np.float32))
+    write_with_settings(
+        target, node, "Resize", settings, mode=op.mode, coordinate_transformation_mode=op.coordinates,
+        nearest_mode=op.rounding if op.mode == "nearest" else None,
+    )  # fmt: skip
+
+

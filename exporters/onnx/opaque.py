@@ -1,0 +1,127 @@
+"""Opaque nodes: their types by onnx's own inference, their values by its reference implementation."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from onnx import ModelProto, NodeProto, ValueInfoProto, helper, shape_inference
+
+from cnnir.dims import UNKNOWN, Dim, format_dim, symbols
+from cnnir.errors import CnnirError
+from cnnir.exporters.onnx.bodies import captured_names
+from cnnir.exporters.onnx.tensors import tensor_from_weight
+from cnnir.exporters.onnx.types import type_from_proto, type_to_proto
+from cnnir.ops.base import Source
+from cnnir.ops.opaque import Hooks, Opaque, register_hooks
+from cnnir.types import TensorType, Type, UnknownType
+from cnnir.weights import AnyArray, Array
+
+_SMALL = 4096
+"""Elements up to which a constant operand is shown to inference; larger ones are weights, never shapes."""
+
+
+def register() -> None:
+    """Let onnx infer and evaluate opaque nodes."""
+    register_hooks(Hooks(infer, evaluate))
+
+
+def node_of(op: Opaque, inputs: Sequence[str], outputs: Sequence[str], name: str = "") -> NodeProto:
+    """The ONNX node of an opaque op; captured operands stand at the end of `inputs` and are left out."""
+    node = NodeProto.FromString(op.attributes)
+    node.op_type, node.domain, node.name = op.op_type, op.domain, name
+    node.input.extend(inputs[: len(inputs) - op.captures] if op.captures else inputs)
+    given = iter(outputs)
+    node.output.extend(next(given) if present else "" for present in op.present)
+    return node
+
+
+def infer(op: Opaque, sources: tuple[Source | None, ...]) -> tuple[Type, ...]:
+    """Types of the present outputs by ``onnx.shape_inference`` on a model of this one node."""
+    unknown: tuple[Type, ...] = tuple(UnknownType() for _ in range(op.num_outputs))
+    known = {name for source in sources if source is not None for name in _symbols(source.type)}
+    try:
+        model = _model(op, sources)
+        inferred = shape_inference.infer_shapes(model, data_prop=True)
+    except (RuntimeError, ValueError, TypeError, shape_inference.InferenceError, onnx.checker.ValidationError):
+        return unknown
+    found = {info.name: info.type for info in inferred.graph.value_info} | {
+        info.name: info.type for info in inferred.graph.output if info.type.WhichOneof("value")
+    }
+    names = [f"output_{index}" for index in range(op.num_outputs)]
+    return tuple(
+        _without_new_symbols(type_from_proto(found[name], op.kind), known) if name in found else UnknownType()
+        for name in names
+    )
+
+
+def evaluate(op: Opaque, arrays: Sequence[AnyArray | None]) -> list[AnyArray]:
+    """Values of the present outputs by ``onnx.reference``.
+
+    Raises:
+        CnnirError: ``opaque-evaluation`` when it cannot compute the op.
+    """
+    from onnx.reference import ReferenceEvaluator  # noqa: PLC0415  slow to import, and seldom needed
+
+    sources = [None if array is None else _Given(array) for array in arrays]
+    feeds = {name: array for name, array in zip(_input_names(op, sources), arrays, strict=True) if array is not None}
+    try:
+        found = ReferenceEvaluator(_model(op, sources, constants=False)).run(None, feeds)
+    except Exception as error:  # noqa: BLE001  whatever the reference raises, the op could not be computed
+        raise CnnirError(
+            "opaque-evaluation", f"onnx's reference implementation cannot compute {op.kind}", got=error
+        ) from None
+    return [np.asarray(value) if not isinstance(value, list) else value for value in found]  # type: ignore[misc]
+
+
+class _Given:
+    """An operand with its contents at hand."""
+
+    def __init__(self, array: AnyArray) -> None:
+        self.weight = Array.of(np.asarray(array)) if not isinstance(array, list) else None
+        self.type: Type = self.weight.type if self.weight is not None else UnknownType()
+
+
+def _input_names(op: Opaque, sources: Sequence[object | None]) -> list[str]:
+    """Names of the operands in a model of one node; captured ones keep the names that the subgraphs use."""
+    own = [f"input_{index}" if source is not None else "" for index, source in enumerate(sources)]
+    captured = captured_names(NodeProto.FromString(op.attributes)) if op.captures else ()
+    return [*own[: len(own) - len(captured)], *captured]
+
+
+def _model(op: Opaque, sources: Sequence[Source | None], *, constants: bool = True) -> ModelProto:
+    names = _input_names(op, sources)
+    inputs, initializers = [], []
+    for name, source in zip(names, sources, strict=True):
+        if source is None:
+            continue
+        weight = source.weight
+        if constants and weight is not None and np.prod(weight.shape, dtype=object) <= _SMALL:
+            initializers.append(tensor_from_weight(name, weight))
+            continue
+        proto = type_to_proto(source.type)
+        inputs.append(ValueInfoProto(name=name, type=proto) if proto is not None else ValueInfoProto(name=name))
+    outputs = [f"output_{index}" for index in range(op.num_outputs)]
+    graph = helper.make_graph(
+        [node_of(op, names, outputs)], "opaque", inputs, [ValueInfoProto(name=name) for name in outputs], initializers
+    )
+    imports = {op.domain: op.version}
+    imports.setdefault("", op.version if op.domain == "" else onnx.defs.onnx_opset_version())
+    opsets = [helper.make_opsetid(domain, version) for domain, version in imports.items()]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=min(onnx.IR_VERSION, 10))
+
+
+def _symbols(type_: Type) -> frozenset[str]:
+    if not isinstance(type_, TensorType):
+        return frozenset()
+    return frozenset().union(*(symbols(dim) | {format_dim(dim)} for dim in type_.shape)) if type_.shape else frozenset()
+
+
+def _without_new_symbols(type_: Type, known: set[str]) -> Type:
+    """A name that inference made up says nothing, so the dim is unknown."""
+    if not isinstance(type_, TensorType):
+        return type_
+
+    def kept(dim: Dim) -> Dim:
+        return dim if symbols(dim) <= known else UNKNOWN
+
+    return type_.with_shape(tuple(kept(dim) for dim in type_.shape))

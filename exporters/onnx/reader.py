@@ -1,0 +1,396 @@
+"""From an ONNX model to a graph."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from onnx import GraphProto, ModelProto, NodeProto, TypeProto
+from onnx.inliner import inline_local_functions
+
+from cnnir.errors import CnnirError
+from cnnir.exporters.onnx.bodies import captured_names
+from cnnir.exporters.onnx.mapping import Source, Unmapped, readers
+from cnnir.exporters.onnx.tensors import fill_from_tensor, weight_from_sparse, weight_from_tensor
+from cnnir.exporters.onnx.types import type_from_proto
+from cnnir.graph import Graph, Node, Provenance, Value
+from cnnir.ops import Op, Opaque
+from cnnir.types import SequenceType, TensorType, Type, UnknownType
+from cnnir.weights import Array, Weight
+
+OLDEST_OPSET = 7
+"""Before it, arithmetic broadcasts by attributes that no exporter writes any more."""
+
+_STANDARD = ("", "ai.onnx")
+
+
+def load(path: str | Path) -> Graph:
+    """The graph of an ONNX file. Weights stay in the file's own memory or in the files beside it until they are used.
+
+    Raises:
+        CnnirError: ``file-missing``, ``model-syntax`` for a file that is no ONNX model, or whatever `read` raises.
+    """
+    file = Path(path)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise CnnirError("file-missing", "the file cannot be read", node=str(path), got=error.strerror) from None
+    hint = "an ONNX model is a binary file, often ending in .onnx"
+    if not data:
+        raise CnnirError("model-syntax", "the file is empty", node=str(path), hint=hint)
+    model = ModelProto()
+    try:
+        model.ParseFromString(data)
+    except (DecodeError, RuntimeError):
+        raise CnnirError("model-syntax", "the file is no ONNX model, or cut short", node=str(path), hint=hint) from None
+    if not model.HasField("graph"):
+        raise CnnirError("model-syntax", "the file holds no graph, or is cut short", node=str(path), hint=hint)
+    return read(model, file.parent)
+
+
+def read(model: ModelProto, folder: Path | None = None) -> Graph:
+    """The graph of a model.
+
+    Args:
+        model: Left as it is.
+        folder: Where external data lies; None when the model has none.
+
+    Raises:
+        CnnirError: ``opset``, ``graph-cycle``, ``name-taken``, ``value-undefined``, ``type-unknown``, ``external-data``, or
+            from the inference of a node that contradicts itself.
+    """
+    if not model.opset_import:
+        raise CnnirError("model-syntax", "the model does not say which opset it is written in", got="no opset_import")
+    if model.functions:
+        model = inline_local_functions(model)
+    return _Reader(model, folder).graph
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A weight that becomes a value of the graph when something reads it."""
+
+    name: str
+    weight: Weight
+
+
+class _Reader:
+    def __init__(self, model: ModelProto, folder: Path | None) -> None:
+        self.proto = model.graph
+        self.folder = folder
+        self.graph = Graph(model.graph.name)
+        self.opsets = {_domain(entry.domain): entry.version for entry in model.opset_import}
+        self.weights: dict[str, Weight] = {}
+        self.values: dict[str, Value] = {}
+        self.declared: dict[str, TypeProto] = {
+            info.name: info.type for info in (*self.proto.value_info, *self.proto.output) if info.HasField("type")
+        }
+        self.stale: list[str] = []
+        self._provenance(model)
+        self._interface()
+        nodes = _sorted(self.proto, self.values.keys() | self.weights.keys(), self.graph.notes)
+        self.read_names = frozenset(
+            [name for node in nodes for name in (*node.input, *captured_names(node))]
+            + [output.name for output in self.proto.output]
+        )
+        for node in nodes:
+            self._node(node)
+        self.graph.set_outputs(self._value(output.name, "an output of the graph") for output in self.proto.output)
+        self._notes(model.ir_version)
+
+    # Model and interface
+
+    def _provenance(self, model: ModelProto) -> None:
+        if self.opsets.get("", OLDEST_OPSET) < OLDEST_OPSET:
+            raise CnnirError(
+                "opset", "the model is written in an opset that is too old", expected=f"{OLDEST_OPSET} or later",
+                got=self.opsets[""], hint="convert it with onnx.version_converter",
+            )  # fmt: skip
+        fields = ("producer_name", "producer_version", "domain", "doc_string")
+        found = {name: str(getattr(model, name)) for name in fields if getattr(model, name)}
+        if model.model_version:
+            found["model_version"] = str(model.model_version)
+        if model.graph.doc_string:
+            found["graph_doc_string"] = model.graph.doc_string
+        extras = {}
+        for name, parts in (("training_info", model.training_info), ("configuration", model.configuration)):
+            for index, part in enumerate(parts):
+                extras[f"{name}.{index}"] = part.SerializeToString(deterministic=True)
+        for index, annotation in enumerate(model.graph.quantization_annotation):
+            extras[f"quantization_annotation.{index}"] = annotation.SerializeToString(deterministic=True)
+        for index, entry in enumerate(model.graph.metadata_props):
+            extras[f"graph_metadata.{index}"] = entry.SerializeToString(deterministic=True)
+        self.graph.provenance = Provenance(
+            ir_version=model.ir_version,
+            opsets=dict(self.opsets),
+            fields=found,
+            metadata={entry.key: entry.value for entry in model.metadata_props},
+            extras=extras,
+        )
+
+    def _interface(self) -> None:
+        for tensor in self.proto.initializer:
+            self._new_weight(tensor.name, weight_from_tensor(tensor, self.folder))
+        for sparse in self.proto.sparse_initializer:
+            self._new_weight(sparse.values.name, weight_from_sparse(sparse))
+        listed = []
+        for info in self.proto.input:
+            if info.name in self.weights:
+                listed.append(info.name)
+                continue
+            if not info.name or info.name in self.values:
+                raise CnnirError("name-taken", "two inputs of one name, or one without", got=info.name)
+            self.values[info.name] = self.graph.add_input(info.name, type_from_proto(info.type, info.name))
+        self.graph.provenance.listed = tuple(listed)
+
+    def _new_weight(self, name: str, weight: Weight) -> None:
+        if name in self.weights or name in self.values:
+            raise CnnirError("name-taken", "a second value of one name", got=name)
+        self.weights[name] = weight
+
+    def _value(self, name: str, reader: str) -> Value:
+        """The value of that name; a weight enters the graph when it is first asked for."""
+        value = self.values.get(name)
+        if value is None:
+            weight = self.weights.get(name)
+            if weight is None:
+                raise CnnirError("value-undefined", f"{name!r} is read but nothing defines it", node=reader)
+            value = self.values[name] = self.graph.add_weight(name, weight)
+        return value
+
+    # Nodes
+
+    def _node(self, proto: NodeProto) -> None:
+        label = f"{proto.name or (proto.output[0] if proto.output else '?')} ({proto.op_type})"
+        for name in proto.output:
+            if name and (name in self.values or name in self.weights):
+                raise CnnirError("name-taken", "a second value of one name", node=label, got=name)
+        try:
+            weight = self._folded(proto)
+        except CnnirError as error:
+            raise error.at(label) from None
+        if weight is not None:
+            self.weights[proto.output[0]] = weight
+            return
+        for name in proto.input:
+            # A weight read by a node that stays, so it becomes a value; settings are sorted out by the mapping.
+            if name and name not in self.values and name not in self.weights:
+                raise CnnirError("value-undefined", f"{name!r} is read but nothing defines it", node=label)
+        op, operands, outputs, metadata = self._mapped(proto, label)
+        node = self.graph.add_node(
+            op, [self._operand(operand, label) for operand in operands], name=proto.name or None, outputs=outputs,
+            metadata=metadata,
+        )  # fmt: skip
+        for value in node.outputs:
+            self.values[value.name] = value
+            self._declare(node, value)
+
+    def _operand(self, operand: "Value | _Pending | None", label: str) -> Value | None:
+        return self._value(operand.name, label) if operand is not None else None
+
+    def _mapped(
+        self, proto: NodeProto, label: str
+    ) -> "tuple[Op, list[Value | _Pending | None], list[str], dict[str, str]]":
+        outputs = list(proto.output)
+        while outputs and not outputs[-1]:
+            outputs.pop()
+        kept = _kept_metadata(proto)
+        domain = _domain(proto.domain)
+        reader = readers.get(proto.op_type) if domain == "" else None
+        reason = "the op is not defined here"
+        if reader is not None:
+            source = Source(proto, self.opsets.get("", 0), self._sources(proto), list(outputs), self.read_names)
+            try:
+                op, operands = reader(source)
+                source.finish()
+                if len(source.outputs) != op.num_outputs:
+                    raise Unmapped("it has other outputs")
+                _dry_run(op, operands)
+            except Unmapped as unmapped:
+                reason = str(unmapped)
+            else:
+                return op, list(operands), source.outputs, {**kept, **source.metadata}
+        if domain not in self.opsets:
+            raise CnnirError("opset", f"no opset is declared for the domain {domain!r}", node=label)
+        captured = captured_names(proto)
+        bare = NodeProto(attribute=proto.attribute, overload=proto.overload)
+        opaque = Opaque(
+            domain, proto.op_type, self.opsets[domain], bare.SerializeToString(deterministic=True),
+            tuple(bool(name) for name in outputs), len(captured), reason,
+        )  # fmt: skip
+        operands = [self._source(name) for name in (*proto.input, *captured)]
+        return opaque, list(operands), [name for name in outputs if name], kept
+
+    def _sources(self, proto: NodeProto) -> "tuple[Value | None, ...]":
+        found = [self._source(name) for name in proto.input]
+        while found and found[-1] is None:
+            found.pop()
+        return tuple(found)  # type: ignore[arg-type]  a pending weight offers what a mapping looks at
+
+    def _source(self, name: str) -> "Value | _Pending | None":
+        if not name:
+            return None
+        if name in self.values:
+            return self.values[name]
+        return _PendingValue(name, self.weights[name]) if name in self.weights else self._value(name, name)
+
+    def _declare(self, node: Node, value: Value) -> None:
+        """Use what the file says of a type that inference does not give; note where it says something else."""
+        proto = self.declared.get(value.name)
+        if isinstance(value.type, UnknownType):
+            if proto is not None:
+                value.type = type_from_proto(proto, value.name)
+            if isinstance(node.op, Opaque) and value.type == UnknownType():
+                raise CnnirError(
+                    "type-unknown", f"neither ONNX nor the file gives output {value.name} a type", node=node.label,
+                    hint="add its type to the model's value_info",
+                )  # fmt: skip
+        elif proto is not None and _contradicts(type_from_proto(proto, value.name), value.type):
+            self.stale.append(value.name)
+
+    # Weights that nodes make
+
+    def _folded(self, proto: NodeProto) -> Weight | None:
+        """The weight that a node makes of nothing but weights, where that takes no computation."""
+        if proto.domain not in _STANDARD or len([name for name in proto.output if name]) != 1:
+            return None
+        if proto.op_type == "Constant":
+            return self._constant(proto)
+        if not proto.input or any(name not in self.weights for name in proto.input if name):
+            return None
+        if proto.op_type == "ConstantOfShape":
+            shape = tuple(int(dim) for dim in self.weights[proto.input[0]].array())
+            if any(dim < 0 for dim in shape):
+                raise CnnirError("dim-negative", "a dim cannot be negative", got=list(shape))
+            return fill_from_tensor(proto.attribute[0].t if proto.attribute else None, shape)
+        if proto.op_type not in ("Identity", "Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose"):
+            return None
+        base = _PendingValue(proto.input[0], self.weights[proto.input[0]])
+        source = Source(proto, self.opsets.get("", 0), self._sources(proto), list(proto.output), frozenset())
+        try:
+            op, _ = readers[proto.op_type](source)
+            source.finish()
+        except Unmapped:
+            return None
+        if proto.op_type == "Transpose":
+            return base.weight.transposed(op.permutation)  # type: ignore[attr-defined]  read as a Transpose
+        (type_,) = _dry_run(op, [base])
+        shape = tuple(dim for dim in type_.shape if isinstance(dim, int)) if isinstance(type_, TensorType) else ()
+        return base.weight.reshaped(shape)
+
+    def _constant(self, proto: NodeProto) -> Weight | None:
+        if len(proto.attribute) != 1:
+            return None
+        attribute = proto.attribute[0]
+        makers = {
+            "value": lambda: weight_from_tensor(attribute.t, self.folder),
+            "sparse_value": lambda: weight_from_sparse(attribute.sparse_tensor),
+            "value_float": lambda: Array.of(np.asarray(attribute.f, np.float32)),
+            "value_floats": lambda: Array.of(np.asarray(attribute.floats, np.float32)),
+            "value_int": lambda: Array.of(np.asarray(attribute.i, np.int64)),
+            "value_ints": lambda: Array.of(np.asarray(attribute.ints, np.int64)),
+            "value_string": lambda: Array.of(np.asarray(attribute.s.decode(), object)),
+            "value_strings": lambda: Array.of(np.asarray([text.decode() for text in attribute.strings], object)),
+        }
+        return makers[attribute.name]() if attribute.name in makers else None
+
+    def _notes(self, ir_version: int) -> None:
+        if self.stale:
+            shown = ", ".join(self.stale[:3]) + (", ..." if len(self.stale) > 3 else "")
+            self.graph.notes.append(f"declared types of {len(self.stale)} values contradict inference and are left out: {shown}")
+        defaults = [name for name in self.graph.provenance.listed if name in self.values]
+        if ir_version >= 4 and defaults:
+            self.graph.notes.append(f"inputs with a default value are taken as constants: {', '.join(defaults)}")
+        reasons: dict[str, int] = {}
+        for node in self.graph.nodes:
+            if isinstance(node.op, Opaque):
+                line = f"{node.op.kind}: {node.op.reason}"
+                reasons[line] = reasons.get(line, 0) + 1
+        self.graph.notes += [f"{count} opaque {line}" for line, count in reasons.items()]
+
+
+class _PendingValue(_Pending):
+    """What a mapping sees of a weight that is not a value of the graph yet."""
+
+    @property
+    def type(self) -> Type:
+        """The weight's type."""
+        return self.weight.type
+
+
+def _dry_run(op: Op, operands: Iterable[object]) -> tuple[Type, ...]:
+    """Check attributes that only the op can judge; a mode that it does not define makes the node opaque."""
+    from cnnir.ops import infer  # noqa: PLC0415
+
+    try:
+        return infer(op, list(operands))[0]  # type: ignore[arg-type]  values, or weights on their way
+    except CnnirError as error:
+        if error.code.endswith("-mode"):
+            raise Unmapped(error.message) from None
+        return ()
+
+
+def _domain(domain: str) -> str:
+    return "" if domain in _STANDARD else domain
+
+
+def _kept_metadata(proto: NodeProto) -> dict[str, str]:
+    kept = {f"onnx.{entry.key}": entry.value for entry in proto.metadata_props}
+    if proto.doc_string:
+        kept["onnx.doc_string"] = proto.doc_string
+    return kept
+
+
+def _contradicts(declared: Type, inferred: Type) -> bool:
+    """True when both say a number and the numbers differ, or ranks or element types do."""
+    if isinstance(declared, UnknownType):
+        return declared.dtype is not None and isinstance(inferred, TensorType) and declared.dtype is not inferred.dtype
+    if isinstance(declared, TensorType) and isinstance(inferred, TensorType):
+        pairs = zip(declared.shape, inferred.shape, strict=False)
+        return (
+            declared.dtype is not inferred.dtype
+            or declared.rank != inferred.rank
+            or any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in pairs)
+        )
+    return isinstance(declared, SequenceType) != isinstance(inferred, SequenceType)
+
+
+def _sorted(proto: GraphProto, given: Iterable[str], notes: list[str]) -> list[NodeProto]:
+    """The nodes so that each stands behind what it reads; the file's own order where that is so already.
+
+    Raises:
+        CnnirError: ``graph-cycle`` naming nodes of a cycle.
+    """
+    nodes = list(proto.node)
+    made_by = {name: node for node in nodes for name in node.output if name}
+    known = set(given)
+    done: list[NodeProto] = []
+    waiting = nodes
+    while waiting:
+        left = []
+        for node in waiting:
+            needs = [name for name in (*node.input, *captured_names(node)) if name in made_by and name not in known]
+            if needs:
+                left.append(node)
+            else:
+                done.append(node)
+                known.update(node.output)
+        if len(left) == len(waiting):
+            raise CnnirError("graph-cycle", "nodes wait for each other", got=", ".join(_cycle(left, known, made_by)))
+        if left and waiting is nodes:
+            notes.append("the nodes do not stand in an executable order in the file; they were sorted")
+        waiting = left
+    return done
+
+
+def _cycle(left: list[NodeProto], known: set[str], made_by: dict[str, NodeProto]) -> list[str]:
+    """Labels of the nodes on one cycle among those that wait."""
+    path: list[NodeProto] = []
+    node = left[0]
+    while not any(node is seen for seen in path):
+        path.append(node)
+        name = next(n for n in (*node.input, *captured_names(node)) if n in made_by and n not in known)
+        node = made_by[name]
+    start = next(index for index, seen in enumerate(path) if seen is node)
+    return [f"{seen.name or seen.output[0]} ({seen.op_type})" for seen in path[start:]]
