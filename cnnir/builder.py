@@ -88,7 +88,9 @@ class GraphBuilder:
         name = name or self._name("conv")
         channels = self._channels(x, name)
         if channels % groups:
-            raise CnnirError("conv-group", "channels do not divide into groups", node=name, got=f"{channels} / {groups}")
+            raise CnnirError(
+                "conv-group", "channels do not divide into groups", node=name, got=f"{channels} / {groups}"
+            )
         shape = (filters, channels // groups, *_pair(kernel))
         operands = [x, *self._parameters(name, shape, math.prod(shape[1:]), filters if bias else None)]
         top_left = _pair(padding)
@@ -139,7 +141,14 @@ class GraphBuilder:
         return self.op(Relu(), x, name=name or self._name("relu"))
 
     def lrn(
-        self, x: Value, size: int = 5, *, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0, name: str | None = None
+        self,
+        x: Value,
+        size: int = 5,
+        *,
+        alpha: float = 1e-4,
+        beta: float = 0.75,
+        bias: float = 1.0,
+        name: str | None = None,
     ) -> Value:
         """Local response normalisation over `size` channels."""
         return self.op(LRN(size=size, alpha=alpha, beta=beta, bias=bias), x, name=name or self._name("lrn"))
@@ -176,7 +185,9 @@ class GraphBuilder:
     def _channels(self, x: Value, name: str) -> int:
         """Size of axis 1, which decides the shape of a weight."""
         if not isinstance(x.type, TensorType) or x.type.rank < 2:
-            raise CnnirError("rank", "a layer with weights needs channels", node=name, expected="rank 2 or more", got=x.type)
+            raise CnnirError(
+                "rank", "a layer with weights needs channels", node=name, expected="rank 2 or more", got=x.type
+            )
         (channels,) = known_shape((x.type.shape[1],), name)
         return channels
 

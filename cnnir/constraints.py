@@ -48,7 +48,9 @@ class Constraint:
     def check(self, values: Mapping[str, int]) -> "bool | Constraint":
         """Whether it holds under a binding; what is left of it when the binding leaves symbols open."""
         bound = bind(self.dim, values)
-        outcome = at_least(bound, 0, self.reason, self.node) if self.kind == ">=" else equal(bound, 0, self.reason, self.node)
+        outcome = (
+            at_least(bound, 0, self.reason, self.node) if self.kind == ">=" else equal(bound, 0, self.reason, self.node)
+        )
         return True if outcome is None else outcome
 
     def __str__(self) -> str:

@@ -395,7 +395,12 @@ def _factor(item: "Dim | Atom") -> str:
     if isinstance(item, Symbol | int):
         return text
     single = isinstance(item, SymbolicDim) and len(item.terms) == 1 and item.terms[0][1] == 1
-    if single and isinstance(item, SymbolicDim) and len(item.terms[0][0]) == 1 and isinstance(item.terms[0][0][0], Symbol):
+    if (
+        single
+        and isinstance(item, SymbolicDim)
+        and len(item.terms[0][0]) == 1
+        and isinstance(item.terms[0][0][0], Symbol)
+    ):
         return text
     return f"({text})"
 

@@ -317,7 +317,9 @@ class Graph:
         copy.provenance, copy.notes = self.provenance.copy(), list(self.notes)
         twin = {old: copy._adopt(Value(old.name, old.type, weight=old.weight)) for old in self._values.values()}
         for node in self._walk():
-            new = Node(node.name, node.op, tuple(twin[v] if v is not None else None for v in node.inputs), node.metadata)
+            new = Node(
+                node.name, node.op, tuple(twin[v] if v is not None else None for v in node.inputs), node.metadata
+            )
             new.constraints = node.constraints
             new.outputs = tuple(twin[value] for value in node.outputs)
             for index, value in enumerate(new.outputs):
@@ -377,7 +379,9 @@ class Graph:
         return print_graph(self)
 
     def __repr__(self) -> str:
-        return f"<Graph {self.name}: {len(self._nodes)} nodes, {len(self._inputs)} inputs, {len(self._outputs)} outputs>"
+        return (
+            f"<Graph {self.name}: {len(self._nodes)} nodes, {len(self._inputs)} inputs, {len(self._outputs)} outputs>"
+        )
 
     # Bookkeeping, for this module and for the rewriter
 
@@ -433,4 +437,3 @@ def _similar(name: str, known: Iterable[str]) -> str | None:
 
     found = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return f"did you mean {' or '.join(found)}?" if found else None
-

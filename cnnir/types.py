@@ -179,7 +179,11 @@ def known_shape(shape: Shape, node: str | None = None) -> tuple[int, ...]:
     ints = tuple(dim for dim in shape if is_known(dim))
     if len(ints) != len(shape):
         raise CnnirError(
-            "dims-unbound", "a shape of known dims is needed", node=node, got=list(map(str, shape)), hint="bind them first"
+            "dims-unbound",
+            "a shape of known dims is needed",
+            node=node,
+            got=list(map(str, shape)),
+            hint="bind them first",
         )
     return ints
 

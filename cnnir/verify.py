@@ -36,14 +36,20 @@ def verify(graph: Graph) -> None:
 
 def _verify_tables(graph: Graph, nodes: tuple[Node, ...]) -> None:
     if set(nodes) != set(graph._nodes.values()) or len(nodes) != len(graph._nodes):
-        raise CnnirError("verify-nodes", "the list of nodes and their table differ", expected=len(graph._nodes), got=len(nodes))
+        raise CnnirError(
+            "verify-nodes", "the list of nodes and their table differ", expected=len(graph._nodes), got=len(nodes)
+        )
     for kind, table in (("value", graph._values), ("node", graph._nodes)):
         for name, item in table.items():
             if item.name != name:
-                raise CnnirError("verify-names", f"a {kind} is registered under another name", expected=item.name, got=name)
+                raise CnnirError(
+                    "verify-names", f"a {kind} is registered under another name", expected=item.name, got=name
+                )
     for value in graph.values:
         if value.producer is not None and value.producer not in graph:
-            raise CnnirError("verify-producer", f"{value.name} is made by a node that is gone", node=value.producer.label)
+            raise CnnirError(
+                "verify-producer", f"{value.name} is made by a node that is gone", node=value.producer.label
+            )
         if value.producer is None and value.weight is None and not any(value is given for given in graph.inputs):
             raise CnnirError("verify-producer", "a value is neither input nor weight nor made", got=value.name)
         if value.weight is not None and value.weight.type != value.type:
@@ -79,7 +85,9 @@ def _verify_uses(graph: Graph, nodes: tuple[Node, ...]) -> None:
                 found[value].add((node, index))
     for value, uses in found.items():
         if set(value.uses) != uses:
-            raise CnnirError("verify-uses", f"the use list of {value.name} is wrong", expected=len(uses), got=len(value.uses))
+            raise CnnirError(
+                "verify-uses", f"the use list of {value.name} is wrong", expected=len(uses), got=len(value.uses)
+            )
 
 
 def _fail(nodes: tuple[Node, ...], position: int, code: str, message: str) -> NoReturn:

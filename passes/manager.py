@@ -37,7 +37,9 @@ class Pipeline:
             match = _STAGE.match(text, position)
             if match is None:
                 raise CnnirError(
-                    "pipeline-syntax", f"a pass name was expected at column {position + 1}", got=text[position:] or "nothing"
+                    "pipeline-syntax",
+                    f"a pass name was expected at column {position + 1}",
+                    got=text[position:] or "nothing",
                 )
             options = dict(_option(part) for part in (match["options"] or "").split(",") if part.strip())
             stages.append(make_pass(match["name"], options))
@@ -55,7 +57,9 @@ def make_pass(name: str, options: Mapping[str, Any]) -> Pass:
         CnnirError: ``pass-unknown`` or ``option-unknown``.
     """
     if name not in REGISTRY:
-        raise CnnirError("pass-unknown", "there is no pass of this name", got=name, hint=f"known: {', '.join(REGISTRY)}")
+        raise CnnirError(
+            "pass-unknown", "there is no pass of this name", got=name, hint=f"known: {', '.join(REGISTRY)}"
+        )
     known = {item.name for item in fields(REGISTRY[name])}
     for option in options:
         if option not in known:

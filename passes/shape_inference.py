@@ -100,14 +100,14 @@ def check_constraints(constraints: Sequence[Constraint], dims: Mapping[str, int]
     for constraint in constraints:
         if constraint.check(dims) is False:
             bound = ", ".join(f"{name}={dims[name]}" for name in sorted(constraint.symbols) if name in dims)
-            raise CnnirError(
-                "constraint", constraint.reason, node=constraint.node, expected=str(constraint), got=bound
-            )
+            raise CnnirError("constraint", constraint.reason, node=constraint.node, expected=str(constraint), got=bound)
 
 
 def _input(inputs: Mapping[str, Value], name: str) -> Value:
     if name not in inputs:
-        raise CnnirError("input-unknown", "the graph has no input of this name", got=name, hint=f"inputs: {', '.join(inputs)}")
+        raise CnnirError(
+            "input-unknown", "the graph has no input of this name", got=name, hint=f"inputs: {', '.join(inputs)}"
+        )
     return inputs[name]
 
 

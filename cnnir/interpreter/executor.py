@@ -156,7 +156,9 @@ def _run_planned(
             found[value] = array.copy()
     for step in plan.steps:
         if len(step.nodes) != 1 or step.tile is not None:
-            raise CnnirError("plan-unsupported", "fused and tiled steps are not executed yet", node=", ".join(step.nodes))
+            raise CnnirError(
+                "plan-unsupported", "fused and tiled steps are not executed yet", node=", ".join(step.nodes)
+            )
         node = graph.node(step.nodes[0])
         results = [views[value.name] for value in node.outputs]
         if step.algorithm != VIEW:

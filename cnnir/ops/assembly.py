@@ -201,4 +201,3 @@ class ConstantOfShape(Op):
         if not is_known(rank):
             return self.infer_unknown(inputs)
         return (TensorType(self.dtype, (UNKNOWN,) * rank),)
-

@@ -132,7 +132,9 @@ class Facts:
         Raises:
             CnnirError: `code` when it cannot hold.
         """
-        self._settle(constraints.at_least(dim, least, message, self.node), code, message, f"at least {least}", dim, hint)
+        self._settle(
+            constraints.at_least(dim, least, message, self.node), code, message, f"at least {least}", dim, hint
+        )
 
     def require_equal(self, dim: Dim, other: Dim, code: str, message: str, hint: str | None = None) -> None:
         """``dim == other``, where `other` is what was expected.

@@ -58,7 +58,9 @@ class Resize(Op):
                 raise CnnirError("resize-mode", f"{name} is not defined here", expected=" or ".join(known), got=value)
         given = [part for part in (self.scales, self.sizes) if part is not None]
         if len(given) != 1 or len(given[0]) != rank:
-            raise CnnirError("resize-target", "either scales or sizes are needed, one an axis", expected=rank, got=given)
+            raise CnnirError(
+                "resize-target", "either scales or sizes are needed, one an axis", expected=rank, got=given
+            )
         if any(scale <= 0 for scale in self.scales or ()):
             raise CnnirError("resize-target", "a scale must be positive", got=self.scales)
 

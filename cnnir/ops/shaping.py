@@ -126,7 +126,10 @@ class Squeeze(Op):
         decided = decide_equal(dim, 1)
         if decided is None:
             raise CnnirError(
-                "squeeze-rank", f"whether axis {axis} has size 1 decides the rank", got=dim, hint="bind it, or name the axes"
+                "squeeze-rank",
+                f"whether axis {axis} has size 1 decides the rank",
+                got=dim,
+                hint="bind it, or name the axes",
             )
         return decided
 

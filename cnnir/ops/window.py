@@ -48,7 +48,9 @@ class Window:
         lengths = {"strides": (self.strides, axes), "pads": (self.pads, 2 * axes), "dilations": (self.dilations, axes)}
         for name, (values, length) in lengths.items():
             if len(values) != length:
-                raise CnnirError("window", f"{name} does not fit {axes} spatial axes", expected=length, got=list(values))
+                raise CnnirError(
+                    "window", f"{name} does not fit {axes} spatial axes", expected=length, got=list(values)
+                )
         for name, values, least in (
             ("kernel", self.kernel, 1),
             ("strides", self.strides, 1),

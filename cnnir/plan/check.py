@@ -99,7 +99,9 @@ def _reach(piece: Piece, itemsize: int) -> tuple[int, int]:
     if 0 in piece.shape:
         return piece.offset, piece.offset
     steps = [(size - 1) * stride for size, stride in zip(piece.shape, piece.strides, strict=True)]
-    return piece.offset + sum(min(step, 0) for step in steps), piece.offset + sum(max(step, 0) for step in steps) + itemsize
+    return piece.offset + sum(min(step, 0) for step in steps), piece.offset + sum(
+        max(step, 0) for step in steps
+    ) + itemsize
 
 
 def _injective(piece: Piece, itemsize: int) -> bool:
@@ -115,7 +117,7 @@ def _injective(piece: Piece, itemsize: int) -> bool:
 def _check_cover(name: str, value: PlannedValue, pieces: tuple[Piece, ...]) -> None:
     """The pieces are boxes that fill the value: inside, disjoint, and of the right volume together."""
     for piece in pieces:
-        inside = all(0 <= o and o + s <= n for o, s, n in zip(piece.origin, piece.shape, value.shape, strict=True))
+        inside = all(o >= 0 and o + s <= n for o, s, n in zip(piece.origin, piece.shape, value.shape, strict=True))
         if not inside:
             _fail("plan-structure", "a piece outside its value", node=name, got=piece)
     for index, piece in enumerate(pieces):
@@ -125,7 +127,9 @@ def _check_cover(name: str, value: PlannedValue, pieces: tuple[Piece, ...]) -> N
                 _fail("plan-structure", "two pieces of a value hold the same elements", node=name, got=piece)
     volume = sum(_volume(piece.shape) for piece in pieces)
     if volume != _volume(value.shape):
-        _fail("plan-structure", "the pieces do not cover the value", node=name, expected=_volume(value.shape), got=volume)
+        _fail(
+            "plan-structure", "the pieces do not cover the value", node=name, expected=_volume(value.shape), got=volume
+        )
 
 
 def _volume(shape: tuple[int, ...]) -> int:
@@ -142,7 +146,9 @@ def _check_step(plan: MemoryPlan, number: int, step: Step) -> None:
             _fail("plan-structure", "a step names a value that the plan does not place", node=where, got=name)
     for source, target in step.donations:
         if source not in step.reads or target not in step.writes:
-            _fail("plan-structure", "a donation of what the step does not read or write", node=where, got=(source, target))
+            _fail(
+                "plan-structure", "a donation of what the step does not read or write", node=where, got=(source, target)
+            )
     if step.algorithm == VIEW and (len(step.reads) != 1 or step.donations or step.scratch is not None):
         _fail("plan-structure", "a view reads one value and needs nothing else", node=where, got=step.reads)
 
@@ -182,15 +188,25 @@ def _check_bounds(plan: MemoryPlan) -> None:
     if placement.bytes != peak or order.reached != peak:
         _fail("plan-bound", "the bound is not the largest sum of live bytes", expected=peak, got=placement.bytes)
     if placement.reached != plan.arena_bytes:
-        _fail("plan-bound", "the placement does not reach what the pools take", expected=plan.arena_bytes, got=placement)
+        _fail(
+            "plan-bound", "the placement does not reach what the pools take", expected=plan.arena_bytes, got=placement
+        )
     for pool in plan.pools:
         ends = [storage.end for storage in plan.storages if storage.pool == pool.name]
         ends += [s.scratch.offset + s.scratch.bytes for s in plan.steps if s.scratch and s.scratch.pool == pool.name]
         if pool.bytes != max(ends, default=0):
-            _fail("plan-bound", "a pool is larger than what lies in it", node=pool.name, expected=max(ends, default=0), got=pool.bytes)
+            _fail(
+                "plan-bound",
+                "a pool is larger than what lies in it",
+                node=pool.name,
+                expected=max(ends, default=0),
+                got=pool.bytes,
+            )
     least = _order_bound(plan)
     if order.bytes > least:
-        _fail("plan-bound", "the bound over all orders is more than any one step needs", expected=least, got=order.bytes)
+        _fail(
+            "plan-bound", "the bound over all orders is more than any one step needs", expected=least, got=order.bytes
+        )
 
 
 def _order_bound(plan: MemoryPlan) -> int:
@@ -230,7 +246,9 @@ def _check_graph(plan: MemoryPlan, graph: "Graph") -> None:
         _fail("plan-graph", "the plan was made for another graph", expected=digest(graph)[:12], got=plan.digest[:12])
     counts = Counter(plan.order)
     if set(counts) != {node.name for node in graph.nodes} or max(counts.values(), default=1) > 1:
-        _fail("plan-graph", "the steps do not run each node of the graph once", expected=len(graph), got=len(plan.order))
+        _fail(
+            "plan-graph", "the steps do not run each node of the graph once", expected=len(graph), got=len(plan.order)
+        )
     if plan.inputs != tuple(value.name for value in graph.inputs):
         _fail("plan-graph", "other inputs than the graph's", got=plan.inputs)
     stored_outputs = {value.name for value in graph.outputs if value.weight is None}

@@ -207,7 +207,9 @@ class MemoryPlan:
     def scratch_bytes(self) -> int:
         """The largest workspace that a step has inside the counted pools."""
         counted = {pool.name for pool in self.pools if pool.counted}
-        return max((s.scratch.bytes for s in self.steps if s.scratch is not None and s.scratch.pool in counted), default=0)
+        return max(
+            (s.scratch.bytes for s in self.steps if s.scratch is not None and s.scratch.pool in counted), default=0
+        )
 
     @property
     def lower_bound(self) -> int:

@@ -34,7 +34,8 @@ def plan_to_document(plan: MemoryPlan) -> dict[str, Any]:
             for p in plan.pools
         ],
         "storages": [
-            {"pool": s.pool, "offset": s.offset, "bytes": s.bytes, "first": s.first, "last": s.last} for s in plan.storages
+            {"pool": s.pool, "offset": s.offset, "bytes": s.bytes, "first": s.first, "last": s.last}
+            for s in plan.storages
         ],
         "values": {name: _value_document(value) for name, value in plan.values.items()},
         "steps": [_step_document(step) for step in plan.steps],
@@ -65,7 +66,9 @@ def _step_document(step: Step) -> dict[str, Any]:
         "reads": list(step.reads),
         "writes": list(step.writes),
         "donations": [list(pair) for pair in step.donations],
-        "scratch": None if scratch is None else {"pool": scratch.pool, "offset": scratch.offset, "bytes": scratch.bytes},
+        "scratch": None
+        if scratch is None
+        else {"pool": scratch.pool, "offset": scratch.offset, "bytes": scratch.bytes},
         "algorithm": step.algorithm,
         "tile": None if step.tile is None else list(step.tile),
     }
@@ -90,7 +93,10 @@ def plan_from_json(text: str) -> MemoryPlan:
     for name in ("arena_bytes", "storage_bytes", "scratch_bytes", "peak_step"):
         if document.get(name) != getattr(plan, name):
             raise CnnirError(
-                "plan-syntax", f"{name} is not what follows from the plan", expected=getattr(plan, name), got=document.get(name)
+                "plan-syntax",
+                f"{name} is not what follows from the plan",
+                expected=getattr(plan, name),
+                got=document.get(name),
             )
     return plan
 
@@ -104,7 +110,9 @@ class _Reader:
 
     def fail(self, expected: str) -> NoReturn:
         shown = json.dumps(self.item)
-        raise CnnirError("plan-syntax", self.path, expected=expected, got=shown if len(shown) < 60 else f"{shown[:57]}...")
+        raise CnnirError(
+            "plan-syntax", self.path, expected=expected, got=shown if len(shown) < 60 else f"{shown[:57]}..."
+        )
 
     def get(self, key: str) -> "_Reader":
         if not isinstance(self.item, dict) or key not in self.item:
@@ -115,7 +123,9 @@ class _Reader:
         return self.item if isinstance(self.item, str) else self.fail("a text")
 
     def whole(self) -> int:
-        return self.item if isinstance(self.item, int) and not isinstance(self.item, bool) else self.fail("a whole number")
+        return (
+            self.item if isinstance(self.item, int) and not isinstance(self.item, bool) else self.fail("a whole number")
+        )
 
     def flag(self) -> bool:
         return self.item if isinstance(self.item, bool) else self.fail("true or false")
@@ -161,7 +171,9 @@ def _plan(at: _Reader) -> MemoryPlan:
 
 def _options(at: _Reader) -> Mapping[str, str | int | bool]:
     def read(option: _Reader) -> str | int | bool:
-        return option.item if isinstance(option.item, str | int | bool) else option.fail("a text, a number, true or false")
+        return (
+            option.item if isinstance(option.item, str | int | bool) else option.fail("a text, a number, true or false")
+        )
 
     return at.table(read)
 

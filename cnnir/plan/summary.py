@@ -29,7 +29,9 @@ def _peak(plan: MemoryPlan) -> list[str]:
     if step is None:
         return []
     live = sorted(plan.live_storages(step), key=lambda index: (-plan.storages[index].bytes, index))
-    lines = [f"  peak at step {step}, {', '.join(plan.steps[step].nodes)}: {format_bytes(plan.live_bytes()[step])} live"]
+    lines = [
+        f"  peak at step {step}, {', '.join(plan.steps[step].nodes)}: {format_bytes(plan.live_bytes()[step])} live"
+    ]
     for index in live[:_SHOWN]:
         storage = plan.storages[index]
         names = plan.holders(index)

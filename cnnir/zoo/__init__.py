@@ -20,7 +20,9 @@ def build(name: str, **options: Any) -> Graph:
         CnnirError: ``zoo-unknown``.
     """
     if name not in NETWORKS:
-        raise CnnirError("zoo-unknown", "the zoo has no network of this name", got=name, hint=f"it has {', '.join(NAMES)}")
+        raise CnnirError(
+            "zoo-unknown", "the zoo has no network of this name", got=name, hint=f"it has {', '.join(NAMES)}"
+        )
     return NETWORKS[name](**options)
 
 

@@ -298,7 +298,9 @@ class _Reader:
     def _notes(self, ir_version: int) -> None:
         if self.stale:
             shown = ", ".join(self.stale[:3]) + (", ..." if len(self.stale) > 3 else "")
-            self.graph.notes.append(f"declared types of {len(self.stale)} values contradict inference and are left out: {shown}")
+            self.graph.notes.append(
+                f"declared types of {len(self.stale)} values contradict inference and are left out: {shown}"
+            )
         defaults = [name for name in self.graph.provenance.listed if name in self.values]
         if ir_version >= 4 and defaults:
             self.graph.notes.append(f"inputs with a default value are taken as constants: {', '.join(defaults)}")

@@ -59,7 +59,9 @@ def _dim(proto: object, where: str) -> Dim:
     if kind == "dim_value":
         size = int(proto.dim_value)  # type: ignore[attr-defined]
         if size < 0:
-            raise CnnirError("dim-negative", "a dim cannot be negative", node=where, got=size, hint="use a name for a free dim")
+            raise CnnirError(
+                "dim-negative", "a dim cannot be negative", node=where, got=size, hint="use a name for a free dim"
+            )
         return size
     name = str(proto.dim_param) if kind == "dim_param" else ""  # type: ignore[attr-defined]
     return symbol_of(name) if name else UNKNOWN

@@ -38,7 +38,12 @@ _FILLED = (DType.FLOAT16, DType.FLOAT32, DType.FLOAT64, DType.BOOL)
 
 
 def save(
-    graph: Graph, path: str | Path, *, opset: int | None = None, ir_version: int | None = None, external: bool | None = None
+    graph: Graph,
+    path: str | Path,
+    *,
+    opset: int | None = None,
+    ir_version: int | None = None,
+    external: bool | None = None,
 ) -> None:
     """Write a graph as an ONNX file, beside the target first and then renamed.
 
@@ -62,7 +67,9 @@ def save(
     for tensor in model.graph.initializer:
         if tensor.HasField("raw_data"):
             _externalize(tensor, f"{target.name}.data", data)
-    write_files({target.with_name(f"{target.name}.data"): bytes(data), target: model.SerializeToString(deterministic=True)})
+    write_files(
+        {target.with_name(f"{target.name}.data"): bytes(data), target: model.SerializeToString(deterministic=True)}
+    )
 
 
 def _externalize(tensor: TensorProto, location: str, data: bytearray) -> None:
@@ -127,7 +134,9 @@ class _Writer:
                 model.graph.doc_string = text
             else:
                 setattr(model, name, int(text) if name == "model_version" else text)
-        model.metadata_props.extend(StringStringEntryProto(key=key, value=text) for key, text in source.metadata.items())
+        model.metadata_props.extend(
+            StringStringEntryProto(key=key, value=text) for key, text in source.metadata.items()
+        )
         for name, data in source.extras.items():
             _restore(model, name, data)
         return model

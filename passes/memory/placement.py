@@ -5,11 +5,9 @@ at the same time. No order is best everywhere, so all of them are tried. By size
 Management for Deep Neural Net Inference" (2020), and TensorFlow Lite Micro's planner.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
-
-import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +51,8 @@ _ORDERS: dict[str, _Key] = {
     "end": lambda buffer: (-buffer.last, -buffer.bytes),
 }
 
-_RESTARTS = 200
-"""Seeded perturbations tried when no greedy order reaches the bound."""
+_ROUNDS = 100
+"""Improvements tried when no greedy order reaches the bound."""
 
 
 def live_peak(buffers: Sequence[Buffer]) -> int:
@@ -70,45 +68,59 @@ def live_peak(buffers: Sequence[Buffer]) -> int:
     return peak
 
 
-def place(buffers: Sequence[Buffer], alignment: int = 1, seed: int = 0) -> Placement:
-    """Place buffers in one pool, as low as the portfolio finds.
+def place(buffers: Sequence[Buffer], alignment: int = 1) -> Placement:
+    """Place buffers in one pool, as low as the portfolio finds; the same buffers give the same placement everywhere.
 
     Args:
         buffers: What has to be placed.
         alignment: Every offset is a multiple of this.
-        seed: Of the perturbed restarts; the same seed gives the same placement everywhere.
 
     Returns:
         The lowest placement found; its height equals its bound when it is proved best.
     """
-    bound = live_peak(buffers)
-    neighbours = _neighbours(buffers)
-    best: Placement | None = None
-    for name, order in _candidates(buffers, neighbours, seed):
+    if not buffers:
+        return Placement((), 0, 0, "nothing to place")
+    bound, neighbours = live_peak(buffers), _neighbours(buffers)
+    found: list[Placement] = []
+    for name, key in _ORDERS.items():
+        order = sorted(range(len(buffers)), key=lambda index: (*key(buffers[index]), index))
         for fit in ("first", "best"):
             offsets = _greedy(buffers, order, neighbours, alignment, best_fit=fit == "best")
-            height = max((o + b.bytes for o, b in zip(offsets, buffers, strict=True)), default=0)
-            if best is None or height < best.height:
-                best = Placement(tuple(offsets), height, bound, f"{name}, {fit} fit")
-            if height == bound:
-                return best
+            found.append(_placement(buffers, offsets, bound, f"by {name}, {fit} fit"))
+            if found[-1].height == bound:
+                return found[-1]
+    found.append(_squeak(buffers, neighbours, alignment, bound))
+    return min(found, key=lambda placement: placement.height)
+
+
+def _placement(buffers: Sequence[Buffer], offsets: Sequence[int], bound: int, heuristic: str) -> Placement:
+    height = max(offset + buffer.bytes for offset, buffer in zip(offsets, buffers, strict=True))
+    return Placement(tuple(offsets), height, bound, heuristic)
+
+
+def _squeak(buffers: Sequence[Buffer], neighbours: Sequence[Sequence[int]], alignment: int, bound: int) -> Placement:
+    """Squeaky wheel optimisation: what came to lie above the bound is placed earlier in the next round.
+
+    Joslin and Clements, "Squeaky Wheel Optimization", Journal of Artificial Intelligence Research 10 (1999).
+    """
+    order = sorted(range(len(buffers)), key=lambda index: (-buffers[index].bytes, buffers[index].first, index))
+    best: Placement | None = None
+    for _ in range(_ROUNDS):
+        offsets = _greedy(buffers, order, neighbours, alignment, best_fit=False)
+        placement = _placement(buffers, offsets, bound, "by size, then what stood out first")
+        if best is None or placement.height < best.height:
+            best = placement
+        if best.height == bound:
+            break
+        blamed = {index for index, offset in enumerate(offsets) if offset + buffers[index].bytes > bound}
+        order = _promoted(order, blamed)
     return best if best is not None else Placement((), 0, bound, "nothing to place")
 
 
-def _candidates(
-    buffers: Sequence[Buffer], neighbours: Sequence[Sequence[int]], seed: int
-) -> Iterator[tuple[str, list[int]]]:
-    """Orders to try: the named ones, then seeded perturbations of the order by size."""
-    for name, key in _ORDERS.items():
-        yield f"by {name}", sorted(range(len(buffers)), key=lambda index: (*key(buffers[index]), index))
-    crowd = np.array([sum(buffers[other].bytes for other in around) for around in neighbours], dtype=float)
-    own = np.array([buffer.bytes for buffer in buffers], dtype=float)
-    generator = np.random.default_rng(seed)
-    for number in range(_RESTARTS if len(buffers) else 0):
-        weight = generator.uniform(0.0, 0.5)
-        noise = generator.uniform(0.7, 1.3, len(buffers))
-        rank = (own + weight * crowd / max(len(buffers), 1)) * noise
-        yield f"by size, perturbed ({number})", [int(index) for index in np.argsort(-rank, kind="stable")]
+def _promoted(order: Sequence[int], blamed: set[int]) -> list[int]:
+    """The order with each blamed buffer moved halfway to the front."""
+    ranks = {index: (rank / 2 if index in blamed else rank) for rank, index in enumerate(order)}
+    return sorted(order, key=lambda index: (ranks[index], index not in blamed))
 
 
 def _neighbours(buffers: Sequence[Buffer]) -> list[list[int]]:
@@ -134,7 +146,11 @@ def _greedy(
 ) -> list[int]:
     offsets = [-1] * len(buffers)
     for index in order:
-        taken = sorted((offsets[other], offsets[other] + buffers[other].bytes) for other in neighbours[index] if offsets[other] >= 0)
+        taken = sorted(
+            (offsets[other], offsets[other] + buffers[other].bytes)
+            for other in neighbours[index]
+            if offsets[other] >= 0
+        )
         offsets[index] = _gap(taken, buffers[index].bytes, alignment, best_fit=best_fit)
     return offsets
 

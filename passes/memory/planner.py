@@ -157,7 +157,9 @@ def _order_bound(sharing: Sharing, lives: Sequence[Buffer], pool_of: Sequence[st
     """Whatever the order, all that a step reads and writes is there at once."""
     least = 0
     for node in sharing.order:
-        touched = {sharing.storage_of[value] for value in (*node.operands, *node.outputs) if value in sharing.storage_of}
+        touched = {
+            sharing.storage_of[value] for value in (*node.operands, *node.outputs) if value in sharing.storage_of
+        }
         least = max(least, sum(lives[index].bytes for index in touched if pool_of[index] == ARENA))
     reached = live_peak([life for life, pool in zip(lives, pool_of, strict=True) if pool == ARENA])
     return Bound.of(least, reached, "with this sharing, in any order, the storages that one step touches live together")

@@ -95,7 +95,9 @@ def known_bytes(value: Value) -> int:
     if not is_known(size):
         names = sorted(symbols(size))
         if not names:
-            raise CnnirError("type-unknown", f"{value.name} has a dim or type of unknown size", node=where, got=value.type)
+            raise CnnirError(
+                "type-unknown", f"{value.name} has a dim or type of unknown size", node=where, got=value.type
+            )
         raise CnnirError(
             "dims-unbound",
             f"{value.name} has a symbolic size",
@@ -107,7 +109,7 @@ def known_bytes(value: Value) -> int:
 
 
 def _last_reads(graph: Graph, order: Sequence[Node]) -> Mapping[Value, int]:
-    last = {value: -1 for value in graph.values}
+    last = dict.fromkeys(graph.values, -1)
     for position, node in enumerate(order):
         for value in node.operands:
             last[value] = position

@@ -34,7 +34,9 @@ def test_normal_form(outcome: bool | Constraint | None, text: str) -> None:
 
 def conditions() -> st.SearchStrategy[Dim]:
     """Dims as shape arithmetic makes them."""
-    linear = st.tuples(st.integers(-3, 4), st.integers(-2, 3), st.integers(-20, 20)).map(lambda t: t[0] * H + t[1] * N + t[2])
+    linear = st.tuples(st.integers(-3, 4), st.integers(-2, 3), st.integers(-20, 20)).map(
+        lambda t: t[0] * H + t[1] * N + t[2]
+    )
     return st.tuples(linear, st.integers(1, 6), st.integers(-3, 3), st.integers(1, 4)).map(
         lambda t: (t[0] // t[1] + t[2]) // t[3]
     )

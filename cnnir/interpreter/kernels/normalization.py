@@ -10,9 +10,7 @@ from cnnir.weights import AnyArray
 
 
 @kernels.rule(BatchNormalization)
-def batch_normalization(
-    op: BatchNormalization, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]
-) -> None:
+def batch_normalization(op: BatchNormalization, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """One scale and one shift a channel, computed in float64 since there are few of them, then applied in place."""
     x, out = present(inputs, 0), outputs[0]
     scale, bias, mean, variance = (np.asarray(present(inputs, index), np.float64) for index in range(1, 5))

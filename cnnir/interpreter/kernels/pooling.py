@@ -72,9 +72,7 @@ def _divisors(op: AveragePool, sizes: tuple[int, ...], targets: tuple[int, ...])
 
 
 @kernels.rule(GlobalAveragePool)
-def global_average_pool(
-    op: GlobalAveragePool, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]
-) -> None:
+def global_average_pool(op: GlobalAveragePool, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """The mean of each map."""
     data = present(inputs, 0)
     outputs[0][...] = data.mean(axis=tuple(range(2, data.ndim)), keepdims=True, dtype=data.dtype)

@@ -177,7 +177,13 @@ def write_gemm(target: Target, node: Node, op: Gemm) -> None:
     if len(node.operands) < 3:
         require_opset(target, node, 11)
     write_plain(
-        target, node, "Gemm", alpha=op.alpha, beta=op.beta, transA=1 if op.trans_a else None, transB=1 if op.trans_b else None
+        target,
+        node,
+        "Gemm",
+        alpha=op.alpha,
+        beta=op.beta,
+        transA=1 if op.trans_a else None,
+        transB=1 if op.trans_b else None,
     )
 
 

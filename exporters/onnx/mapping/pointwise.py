@@ -130,7 +130,9 @@ def write_softmax(target: Target, node: Node, op: Softmax) -> None:
     if target.opset < 13 and trailing:
         write_plain(target, node, "Softmax", axis=op.axes[0])
         return
-    wide = [axis for axis in op.axes if not isinstance(type_, TensorType) or type_.shape[axis] != 1] or list(op.axes[:1])
+    wide = [axis for axis in op.axes if not isinstance(type_, TensorType) or type_.shape[axis] != 1] or list(
+        op.axes[:1]
+    )
     if len(wide) == 1 and target.opset >= 13:
         write_plain(target, node, "Softmax", axis=wide[0])
         return
@@ -153,7 +155,11 @@ def _softmax_flattened(target: Target, node: Node, op: Softmax, *, trailing: boo
 def read_cast(source: Source) -> Read:
     """Saturation and rounding matter for 8-bit floats alone, which stay opaque."""
     to = dtype_of(source.take("to"))
-    if source.take("saturate", 1) != 1 or source.take("round_mode", "up") != "up" or (to.is_float and to.bits in (4, 8)):
+    if (
+        source.take("saturate", 1) != 1
+        or source.take("round_mode", "up") != "up"
+        or (to.is_float and to.bits in (4, 8))
+    ):
         raise Unmapped("casts to 8-bit floats are not defined here")
     return Cast(to), source.inputs
 
@@ -189,5 +195,3 @@ def write_reduce_mean(target: Target, node: Node, op: ReduceMean) -> None:
     axes = target.constant(node, "axes", int64(op.axes))
     noop = None if op.axes else 1
     write_with_settings(target, node, "ReduceMean", [axes], keepdims=keepdims, noop_with_empty_axes=noop)
-
-

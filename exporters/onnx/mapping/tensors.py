@@ -351,5 +351,3 @@ def write_resize(target: Target, node: Node, op: Resize) -> None:
         target, node, "Resize", settings, mode=op.mode, coordinate_transformation_mode=op.coordinates,
         nearest_mode=op.rounding if op.mode == "nearest" else None,
     )  # fmt: skip
-
-
