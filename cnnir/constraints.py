@@ -72,7 +72,9 @@ def at_least(dim: Dim, least: Dim, reason: str = "", node: str | None = None) ->
     if decided is not None or not isinstance(difference, SymbolicDim):
         return decided
     reduced = _without_floors(difference)
-    return Constraint(">=", reduced, reason, node) if isinstance(reduced, SymbolicDim) else reduced >= 0
+    if isinstance(reduced, UnknownDim):
+        return None
+    return reduced >= 0 if isinstance(reduced, int) else Constraint(">=", reduced, reason, node)
 
 
 def equal(dim: Dim, other: Dim, reason: str = "", node: str | None = None) -> bool | Constraint | None:

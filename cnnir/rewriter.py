@@ -42,7 +42,7 @@ class _Edit:
 
     def sources(self, inputs: tuple[Value | None, ...]) -> list[_Source | None]:
         """Operands as they will be."""
-        return [value and _Source(self.types.get(value, value.type), value.weight) for value in inputs]
+        return [None if value is None else _Source(self.types.get(value, value.type), value.weight) for value in inputs]
 
 
 class Rewriter:
@@ -151,8 +151,8 @@ class Rewriter:
         When the new op has fewer outputs, the last ones are removed; nobody may read them.
 
         Raises:
-            CnnirError: ``order`` when an operand is made behind the node, ``output-count``, ``in-use``, ``retype``; from
-                inference.
+            CnnirError: ``order`` when an operand is made behind the node, ``output-count``, ``in-use``, ``retype``;
+                from inference.
         """
         self._require_node(node)
         operands = tuple(inputs) if inputs is not None else node.inputs
@@ -180,7 +180,8 @@ class Rewriter:
         The node that makes `new` goes on reading `old`, and so do the nodes to `keep`.
 
         Raises:
-            CnnirError: ``retype`` when the types differ, ``order`` when `new` is made behind a reader, ``value-foreign``.
+            CnnirError: ``retype`` when the types differ, ``order`` when `new` is made behind a reader,
+                ``value-foreign``.
         """
         self._require_value(old)
         self._require_value(new)
@@ -336,4 +337,6 @@ def _precedes(first: Node, second: Node) -> bool:
 
 def _retype(message: str, old: Value, new: Type, node: Node | None = None) -> CnnirError:
     hint = "allow_retype=True lets the new type flow on"
-    return CnnirError("retype", message, node=node and node.label, expected=old.type, got=new, hint=hint)
+    return CnnirError(
+        "retype", message, node=node.label if node is not None else None, expected=old.type, got=new, hint=hint
+    )

@@ -53,7 +53,7 @@ class DType(Enum):
 
     bits: int | None
 
-    def __new__(cls, label: str, bits: int | None) -> Self:
+    def __new__(cls, label: str, bits: int | None = None) -> Self:
         member = object.__new__(cls)
         member._value_ = label
         member.bits = bits
@@ -62,24 +62,26 @@ class DType(Enum):
     @cached_property
     def is_float(self) -> bool:
         """True for the real floating-point types."""
-        return self.value.startswith(("float", "bfloat"))
+        return str(self.value).startswith(("float", "bfloat"))
 
     @cached_property
     def is_integer(self) -> bool:
         """True for signed and unsigned integers; `bool` is none."""
-        return self.value.startswith(("int", "uint"))
+        return str(self.value).startswith(("int", "uint"))
 
     @cached_property
     def numpy(self) -> np.dtype[np.generic]:
         """The NumPy element type; the types NumPy lacks come from ``ml_dtypes`` and are held unpacked."""
         if self is DType.STRING:
             return np.dtype(object)
+        found: np.dtype[np.generic]
         try:
-            return np.dtype(self.value)
+            found = np.dtype(str(self.value))
         except TypeError:
             # Imported on demand: few models need it, and every start would pay for it.
             extension = importlib.import_module("ml_dtypes")
-            return np.dtype(getattr(extension, self.value))
+            found = np.dtype(getattr(extension, self.value))
+        return found
 
     @classmethod
     def of(cls, dtype: np.dtype[np.generic] | type[np.generic]) -> "DType":
@@ -158,7 +160,7 @@ class UnknownType:
 
     Attributes:
         dtype: Element type when it is a tensor, None when not even that is known.
-        declared: The type as its source spelled it (a serialized ``TypeProto``), carried along to be exported unchanged.
+        declared: The type as its source spelled it (a serialized ``TypeProto``), carried to be exported unchanged.
     """
 
     dtype: DType | None = None

@@ -202,7 +202,7 @@ def _sliced_shape(shape: tuple[int, ...], ranges: tuple[slice, ...]) -> tuple[in
 
 
 def unpack(raw: NDArray[np.uint8], dtype: DType, shape: tuple[int, ...]) -> AnyArray:
-    """Sub-byte elements, the first in the low bits (onnx.proto3, ``TensorProto``), as an array of one byte an element."""
+    """Sub-byte elements, the first in the low bits (onnx.proto3, ``TensorProto``), as one byte an element."""
     bits = dtype.bits or 8
     shifts = np.arange(0, 8, bits, dtype=np.uint8)
     codes = ((raw[:, None] >> shifts) & ((1 << bits) - 1)).reshape(-1)[: int(np.prod(shape))]

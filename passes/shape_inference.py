@@ -60,7 +60,8 @@ def bind(graph: Graph, dims: Mapping[str, int]) -> Graph:
     """A new graph with symbolic dims bound to numbers; other symbols stay.
 
     Raises:
-        CnnirError: ``symbol-unknown`` for a name that no input has, ``constraint`` when the graph's conditions forbid it.
+        CnnirError: ``symbol-unknown`` for a name that no input has, ``constraint`` when the graph's conditions forbid
+            it.
     """
     known = graph_symbols(graph)
     for name, number in dims.items():

@@ -83,7 +83,6 @@ def _draw(value: Value, generator: np.random.Generator) -> NDArray[np.float32]:
 def before_softmax(graph: Graph) -> list[str]:
     """Names of the outputs, and of what goes into a final Softmax."""
     names = [value.name for value in graph.outputs]
-    for value in graph.outputs:
-        if value.producer is not None and isinstance(value.producer.op, Softmax):
-            names.append(value.producer.operands[0].name)
+    producers = (value.producer for value in graph.outputs)
+    names += [node.operands[0].name for node in producers if node is not None and isinstance(node.op, Softmax)]
     return names

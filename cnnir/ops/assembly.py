@@ -119,12 +119,12 @@ _FAR = 2**31 - 2
 def _range_length(size: Dim, start: int, end: int, step: int, facts: Facts) -> Dim:
     """Elements of ``start:end:step`` over `size` elements."""
     if is_known(size):
-        stop = None if step < 0 and end < -_FAR else end
-        return len(range(*slice(start, stop, step).indices(size)))
+        behind = None if step < 0 and end < -_FAR else end
+        return len(range(*slice(start, behind, step).indices(size)))
     if size == UNKNOWN:
         return UNKNOWN
     if step < 0:
-        # Walking down from `start` to just above `end` covers the same elements as walking up from end + 1 to start + 1.
+        # Down from `start` to just above `end` are the same elements as up from end + 1 to start + 1.
         begin = _clamped(size, end, facts, shift=1) if end >= -_FAR else 0
         stop = _clamped(size, start, facts, shift=1)
     else:

@@ -83,7 +83,7 @@ class MatMul(Op):
         left, right = inputs.tensor(0).shape, inputs.tensor(1).shape
         rows: Shape = left[-2:-1]
         columns: Shape = right[-1:] if len(right) > 1 else ()
-        expected = right[-2] if len(right) > 1 else right[0]
+        expected = right[max(len(right) - 2, 0)]
         facts.require_equal(left[-1], expected, "matmul-inner", "the inner dims of the product differ")
         batch = broadcast([left[:-2], right[:-2]], facts)
         return (inputs.tensor(0).with_shape((*batch, *rows, *columns)),)

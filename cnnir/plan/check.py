@@ -229,7 +229,8 @@ def _check_overlap(plan: MemoryPlan) -> None:
             if pool == storage.pool and begin < storage.end and storage.offset < end:
                 index = plan.storages.index(storage)
                 _fail(
-                    "plan-overlap", f"storage {index} of {', '.join(plan.holders(index)[:2])} shares bytes with another",
+                    "plan-overlap",
+                    f"storage {index} of {', '.join(plan.holders(index)[:2])} shares bytes with another",
                     node=_where(storage.first, plan.steps[storage.first]),
                     expected=f"nothing at {storage.offset} to {storage.end}", got=f"a storage at {begin} to {end}",
                 )  # fmt: skip
@@ -277,4 +278,4 @@ def _check_graph_step(plan: MemoryPlan, graph: "Graph", number: int, step: Step)
     if step.algorithm == VIEW and not all(node.op.view for node in nodes):
         _fail("plan-graph", "a view of an op that computes", node=_where(number, step))
     if step.donations and len(nodes) == 1 and not nodes[0].op.in_place:
-        _fail("plan-graph", "a donation to an op that is not elementwise", node=_where(number, step))
+        _fail("plan-graph", "a donation to an op that does not work in place", node=_where(number, step))

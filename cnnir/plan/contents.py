@@ -134,7 +134,7 @@ class _Walk:
 
 
 def _runs(value: PlannedValue) -> Iterator[Run]:
-    """Where a value's bytes lie, in the order of its elements; positions are counted in bytes of the row-major value."""
+    """Where a value's bytes lie, in the order of its elements; positions count bytes of the row-major value."""
     itemsize = max((DType(value.dtype).bits or 8) // 8, 1)
     for piece in value.pieces or ():
         if 0 not in piece.shape:

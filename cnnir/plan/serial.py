@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from cnnir.errors import CnnirError
-from cnnir.plan.model import SCHEMA, Bound, MemoryPlan, Piece, PlannedValue, Pool, Scratch, Step, Storage
+from cnnir.plan.model import SCHEMA, Bound, MemoryPlan, Piece, PlannedValue, Pool, Scratch, Status, Step, Storage
+
+_STATUSES: Mapping[str, Status] = {"optimal": "optimal", "feasible": "feasible", "unknown": "unknown"}
 
 ItemT = TypeVar("ItemT")
 
@@ -229,7 +231,7 @@ def _step(at: _Reader) -> Step:
 
 
 def _bound(at: _Reader) -> Bound:
-    status = at.get("status").text()
-    if status not in ("optimal", "feasible", "unknown"):
-        at.get("status").fail("optimal, feasible or unknown")
+    status: Status | None = _STATUSES.get(at.get("status").text())
+    if status is None:
+        at.get("status").fail(", ".join(_STATUSES))
     return Bound(at.get("bytes").whole(), at.get("reached").whole(), status, at.get("rule").text())

@@ -11,15 +11,15 @@ def summarize(plan: MemoryPlan) -> str:
     """The figures, how good they are, what fills the memory at the peak, and the rule by which bytes were counted."""
     placement, order = plan.bounds["placement"], plan.bounds["order"]
     gap = plan.arena_bytes - placement.bytes
+    shortfall = f", gap {format_bytes(gap)}" if gap else ""
+    unshared = format_bytes(sum(storage.bytes for storage in plan.storages))
+    any_order = f"at least {format_bytes(order.bytes)} in any order, {format_bytes(order.reached)} in this one"
     lines = [
         f"memory plan of {plan.graph}",
         f"  arena        {format_bytes(plan.arena_bytes)}",
-        f"  lower bound  {format_bytes(placement.bytes)}, placement {placement.status}"
-        + (f", gap {format_bytes(gap)}" if gap else ""),
-        f"  order        at least {format_bytes(order.bytes)} in any order, {format_bytes(order.reached)} in this one"
-        f" ({order.status})",
-        f"  {len(plan.steps)} steps, {len(plan.storages)} storages for {len(plan.values)} values,"
-        f" {format_bytes(sum(storage.bytes for storage in plan.storages))} without reuse",
+        f"  lower bound  {format_bytes(placement.bytes)}, placement {placement.status}{shortfall}",
+        f"  order        {any_order} ({order.status})",
+        f"  {len(plan.steps)} steps, {len(plan.storages)} storages for {len(plan.values)} values, {unshared} without reuse",
     ]
     return "\n".join([*lines, *_peak(plan), f"  rule: {plan.accounting}"])
 

@@ -27,7 +27,7 @@ def register() -> None:
 
 def node_of(op: Opaque, inputs: Sequence[str], outputs: Sequence[str], name: str = "") -> NodeProto:
     """The ONNX node of an opaque op; captured operands stand at the end of `inputs` and are left out."""
-    node = NodeProto.FromString(op.attributes)
+    node: NodeProto = NodeProto.FromString(op.attributes)
     node.op_type, node.domain, node.name = op.op_type, op.domain, name
     node.input.extend(inputs[: len(inputs) - op.captures] if op.captures else inputs)
     given = iter(outputs)

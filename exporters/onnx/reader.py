@@ -1,7 +1,6 @@
 """From an ONNX model to a graph."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,11 @@ from onnx.inliner import inline_local_functions
 
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.bodies import captured_names
-from cnnir.exporters.onnx.mapping import Source, Unmapped, readers
+from cnnir.exporters.onnx.mapping import Operand, Pending, Source, Unmapped, readers
 from cnnir.exporters.onnx.tensors import fill_from_tensor, weight_from_sparse, weight_from_tensor
 from cnnir.exporters.onnx.types import type_from_proto
 from cnnir.graph import Graph, Node, Provenance, Value
-from cnnir.ops import Op, Opaque
+from cnnir.ops import Op, Opaque, Transpose, infer
 from cnnir.types import SequenceType, TensorType, Type, UnknownType
 from cnnir.weights import Array, Weight
 
@@ -57,22 +56,14 @@ def read(model: ModelProto, folder: Path | None = None) -> Graph:
         folder: Where external data lies; None when the model has none.
 
     Raises:
-        CnnirError: ``opset``, ``graph-cycle``, ``name-taken``, ``value-undefined``, ``type-unknown``, ``external-data``, or
-            from the inference of a node that contradicts itself.
+        CnnirError: ``opset``, ``graph-cycle``, ``name-taken``, ``value-undefined``, ``type-unknown``, ``external-data``,
+            or from the inference of a node that contradicts itself.
     """
     if not model.opset_import:
         raise CnnirError("model-syntax", "the model does not say which opset it is written in", got="no opset_import")
     if model.functions:
         model = inline_local_functions(model)
     return _Reader(model, folder).graph
-
-
-@dataclass(slots=True)
-class _Pending:
-    """A weight that becomes a value of the graph when something reads it."""
-
-    name: str
-    weight: Weight
 
 
 class _Reader:
@@ -186,12 +177,10 @@ class _Reader:
             self.values[value.name] = value
             self._declare(node, value)
 
-    def _operand(self, operand: "Value | _Pending | None", label: str) -> Value | None:
+    def _operand(self, operand: Operand | None, label: str) -> Value | None:
         return self._value(operand.name, label) if operand is not None else None
 
-    def _mapped(
-        self, proto: NodeProto, label: str
-    ) -> "tuple[Op, list[Value | _Pending | None], list[str], dict[str, str]]":
+    def _mapped(self, proto: NodeProto, label: str) -> tuple[Op, list[Operand | None], list[str], dict[str, str]]:
         outputs = list(proto.output)
         while outputs and not outputs[-1]:
             outputs.pop()
@@ -222,18 +211,18 @@ class _Reader:
         operands = [self._source(name) for name in (*proto.input, *captured)]
         return opaque, list(operands), [name for name in outputs if name], kept
 
-    def _sources(self, proto: NodeProto) -> "tuple[Value | None, ...]":
+    def _sources(self, proto: NodeProto) -> tuple[Operand | None, ...]:
         found = [self._source(name) for name in proto.input]
         while found and found[-1] is None:
             found.pop()
-        return tuple(found)  # type: ignore[arg-type]  a pending weight offers what a mapping looks at
+        return tuple(found)
 
-    def _source(self, name: str) -> "Value | _Pending | None":
+    def _source(self, name: str) -> Operand | None:
         if not name:
             return None
         if name in self.values:
             return self.values[name]
-        return _PendingValue(name, self.weights[name]) if name in self.weights else self._value(name, name)
+        return Pending(name, self.weights[name]) if name in self.weights else self._value(name, name)
 
     def _declare(self, node: Node, value: Value) -> None:
         """Use what the file says of a type that inference does not give; note where it says something else."""
@@ -266,15 +255,15 @@ class _Reader:
             return fill_from_tensor(proto.attribute[0].t if proto.attribute else None, shape)
         if proto.op_type not in ("Identity", "Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose"):
             return None
-        base = _PendingValue(proto.input[0], self.weights[proto.input[0]])
+        base = Pending(proto.input[0], self.weights[proto.input[0]])
         source = Source(proto, self.opsets.get("", 0), self._sources(proto), list(proto.output), frozenset())
         try:
             op, _ = readers[proto.op_type](source)
             source.finish()
         except Unmapped:
             return None
-        if proto.op_type == "Transpose":
-            return base.weight.transposed(op.permutation)  # type: ignore[attr-defined]  read as a Transpose
+        if isinstance(op, Transpose):
+            return base.weight.transposed(op.permutation)
         (type_,) = _dry_run(op, [base])
         shape = tuple(dim for dim in type_.shape if isinstance(dim, int)) if isinstance(type_, TensorType) else ()
         return base.weight.reshaped(shape)
@@ -283,7 +272,7 @@ class _Reader:
         if len(proto.attribute) != 1:
             return None
         attribute = proto.attribute[0]
-        makers = {
+        makers: dict[str, Callable[[], Weight]] = {
             "value": lambda: weight_from_tensor(attribute.t, self.folder),
             "sparse_value": lambda: weight_from_sparse(attribute.sparse_tensor),
             "value_float": lambda: Array.of(np.asarray(attribute.f, np.float32)),
@@ -312,21 +301,10 @@ class _Reader:
         self.graph.notes += [f"{count} opaque {line}" for line, count in reasons.items()]
 
 
-class _PendingValue(_Pending):
-    """What a mapping sees of a weight that is not a value of the graph yet."""
-
-    @property
-    def type(self) -> Type:
-        """The weight's type."""
-        return self.weight.type
-
-
-def _dry_run(op: Op, operands: Iterable[object]) -> tuple[Type, ...]:
+def _dry_run(op: Op, operands: Iterable[Operand | None]) -> tuple[Type, ...]:
     """Check attributes that only the op can judge; a mode that it does not define makes the node opaque."""
-    from cnnir.ops import infer  # noqa: PLC0415
-
     try:
-        return infer(op, list(operands))[0]  # type: ignore[arg-type]  values, or weights on their way
+        return infer(op, list(operands))[0]
     except CnnirError as error:
         if error.code.endswith("-mode"):
             raise Unmapped(error.message) from None

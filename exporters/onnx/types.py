@@ -1,6 +1,7 @@
 """ONNX's types and ours."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from onnx import TensorProto, TypeProto
 
@@ -54,16 +55,16 @@ def type_from_proto(proto: TypeProto, where: str) -> Type:
     return UnknownType(None, proto.SerializeToString(deterministic=True)) if kind is not None else UnknownType()
 
 
-def _dim(proto: object, where: str) -> Dim:
-    kind = proto.WhichOneof("value")  # type: ignore[attr-defined]  Dimension has no importable name
+def _dim(proto: Any, where: str) -> Dim:
+    kind = proto.WhichOneof("value")
     if kind == "dim_value":
-        size = int(proto.dim_value)  # type: ignore[attr-defined]
+        size = int(proto.dim_value)
         if size < 0:
             raise CnnirError(
                 "dim-negative", "a dim cannot be negative", node=where, got=size, hint="use a name for a free dim"
             )
         return size
-    name = str(proto.dim_param) if kind == "dim_param" else ""  # type: ignore[attr-defined]
+    name = str(proto.dim_param) if kind == "dim_param" else ""
     return symbol_of(name) if name else UNKNOWN
 
 

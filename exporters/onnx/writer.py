@@ -279,7 +279,7 @@ def _restore(model: ModelProto, name: str, data: bytes) -> None:
         model.configuration.add().ParseFromString(data)
         return
     part = _EXTRAS[kind].FromString(data)
-    target = {
+    target: Any = {
         "training_info": model.training_info,
         "quantization_annotation": model.graph.quantization_annotation,
         "graph_metadata": model.graph.metadata_props,

@@ -36,7 +36,7 @@ def _depthwise(window: Window, padded: AnyArray, weight: AnyArray, out: AnyArray
     """Multiply-accumulate over the cells; each channel has a filter of its own."""
     out[...] = 0
     for cell, cells in window_cells(padded, window, out.shape[2:]):
-        factors = weight[(slice(None), 0, *cell)].reshape(-1, *(1 for _ in cell))
+        factors = weight.reshape(weight.shape[0], *window.kernel)[(slice(None), *cell)].reshape(-1, *(1 for _ in cell))
         out += cells * factors
 
 
@@ -54,7 +54,7 @@ def _by_group(group: int, window: Window, padded: AnyArray, weight: AnyArray, ou
 
 
 def _columns(window: Window, image: AnyArray, matrix: AnyArray, out: AnyArray) -> None:
-    """One image ``[C, *padded]`` times ``[K, C * cells]`` into ``[K, *sizes]``, strip by strip of the first spatial axis."""
+    """One image ``[C, *padded]`` times ``[K, C * cells]`` into ``[K, *sizes]``, in strips of the first spatial axis."""
     channels, sizes = image.shape[0], out.shape[1:]
     # View [C, *kernel, *sizes]: for each cell what all windows see there, without a copy.
     axis_strides = image.strides[1:]
@@ -101,7 +101,7 @@ def conv_transpose(op: ConvTranspose, inputs: Sequence[AnyArray | None], outputs
         spread = spread.reshape(data.shape[0], filters, *weight.shape[2:], *data.shape[2:])
         target = full[:, number * filters : (number + 1) * filters]
         for cell, places in window_cells(target, window, data.shape[2:]):
-            places += spread[(slice(None), slice(None), *cell)]
+            np.add(places, spread[(slice(None), slice(None), *cell)], out=places)
     crop = tuple(slice(pads[axis], pads[axis] + out.shape[2 + axis]) for axis in range(axes))
     np.copyto(out, full[(slice(None), slice(None), *crop)])
     bias = optional(inputs, 2)

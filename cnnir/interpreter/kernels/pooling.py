@@ -33,8 +33,8 @@ def _with_indices(
 ) -> None:
     sizes = data.shape[2:]
     # Within one map the flat index may run along the columns; maps themselves always follow one another.
-    within = np.arange(int(np.prod(sizes)), dtype=np.int64)
-    within = within.reshape(sizes) if op.storage_order == 0 else within.reshape(sizes[::-1]).transpose()
+    counted = np.arange(int(np.prod(sizes)), dtype=np.int64)
+    within = counted.reshape(sizes) if op.storage_order == 0 else counted.reshape(sizes[::-1]).transpose()
     maps = np.arange(data.shape[0] * data.shape[1], dtype=np.int64).reshape(*data.shape[:2], *(1 for _ in sizes))
     flat = padded_map(maps * int(np.prod(sizes)) + within, window, out.shape[2:], -1)
     pairs = zip(window_cells(padded, window, out.shape[2:]), window_cells(flat, window, out.shape[2:]), strict=True)

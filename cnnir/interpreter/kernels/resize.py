@@ -1,13 +1,21 @@
 """Resampling, one axis after the other: each output position is a weighted mean of at most two input positions."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from cnnir.interpreter.kernels.base import kernels, present
 from cnnir.ops import Resize
 from cnnir.weights import AnyArray
+
+ROUNDINGS: Mapping[str, Callable[[AnyArray], AnyArray]] = {
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round_prefer_floor": lambda positions: np.ceil(positions - 0.5),
+    "round_prefer_ceil": lambda positions: np.floor(positions + 0.5),
+}
+"""How a fractional position becomes that of its nearest neighbour (ONNX: ``nearest_mode``)."""
 
 
 @kernels.rule(Resize)
@@ -41,12 +49,7 @@ def source_positions(op: Resize, size: int, target: int, scale: float) -> AnyArr
 
 
 def _nearest(op: Resize, data: AnyArray, axis: int, positions: AnyArray) -> AnyArray:
-    rounded = {
-        "floor": np.floor,
-        "ceil": np.ceil,
-        "round_prefer_floor": lambda x: np.ceil(x - 0.5),
-        "round_prefer_ceil": lambda x: np.floor(x + 0.5),
-    }[op.rounding](positions)
+    rounded = ROUNDINGS[op.rounding](positions)
     return data.take(np.clip(rounded, 0, data.shape[axis] - 1).astype(np.intp), axis=axis)
 
 
@@ -57,5 +60,5 @@ def _linear(data: AnyArray, axis: int, positions: AnyArray) -> AnyArray:
     along = [1] * data.ndim
     along[axis] = math.prod(positions.shape)
     share = (inside - low).astype(data.dtype if np.issubdtype(data.dtype, np.floating) else np.float64).reshape(along)
-    mixed = data.take(low, axis=axis) * (1 - share) + data.take(high, axis=axis) * share
+    mixed: AnyArray = data.take(low, axis=axis) * (1 - share) + data.take(high, axis=axis) * share
     return mixed.astype(data.dtype)

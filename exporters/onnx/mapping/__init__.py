@@ -1,11 +1,23 @@
 """The mapping between ONNX's ops and ours: reader beside writer, one place an op."""
 
 from cnnir.exporters.onnx.mapping import layers, pointwise, tensors
-from cnnir.exporters.onnx.mapping.base import OPERAND_NAME, OUTPUT_NAME, Source, Target, Unmapped, readers, writers
+from cnnir.exporters.onnx.mapping.base import (
+    OPERAND_NAME,
+    OUTPUT_NAME,
+    Operand,
+    Pending,
+    Source,
+    Target,
+    Unmapped,
+    readers,
+    writers,
+)
 
 __all__ = [
     "OPERAND_NAME",
     "OUTPUT_NAME",
+    "Operand",
+    "Pending",
     "Source",
     "Target",
     "Unmapped",

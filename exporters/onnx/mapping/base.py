@@ -15,8 +15,8 @@ from onnx import NodeProto, helper
 from cnnir.errors import CnnirError
 from cnnir.graph import Node, Value
 from cnnir.ops import Op, RuleTable
-from cnnir.types import TensorType
-from cnnir.weights import AnyArray
+from cnnir.types import TensorType, Type
+from cnnir.weights import AnyArray, Weight
 
 OPERAND_NAME = "cnnir.operand."
 """Metadata key: the name that a constant operand had before it became an attribute."""
@@ -27,6 +27,22 @@ OUTPUT_NAME = "cnnir.output."
 
 class Unmapped(Exception):  # noqa: N818  no error: the node becomes opaque
     """The node says something that our ops do not; the text says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A weight that becomes a value of the graph when something reads it."""
+
+    name: str
+    weight: Weight
+
+    @property
+    def type(self) -> Type:
+        """The weight's type."""
+        return self.weight.type
+
+
+Operand: TypeAlias = Value | Pending
 
 
 @dataclass
@@ -44,7 +60,7 @@ class Source:
 
     proto: NodeProto
     opset: int
-    inputs: tuple[Value | None, ...]
+    inputs: tuple[Operand | None, ...]
     outputs: list[str]
     read_outputs: frozenset[str]
     metadata: dict[str, str] = field(default_factory=dict)
@@ -71,7 +87,7 @@ class Source:
         """True when the operand is there."""
         return index < len(self.inputs) and self.inputs[index] is not None
 
-    def input(self, index: int) -> Value | None:
+    def input(self, index: int) -> Operand | None:
         """The operand, None when absent."""
         return self.inputs[index] if index < len(self.inputs) else None
 
@@ -142,7 +158,7 @@ class Target(Protocol):
         ...
 
 
-Read: TypeAlias = tuple[Op, Sequence[Value | None]]
+Read: TypeAlias = tuple[Op, Sequence[Operand | None]]
 """An op and its operands."""
 
 Reader: TypeAlias = Callable[[Source], Read]
@@ -186,7 +202,7 @@ def require_opset(target: Target, node: Node, least: int) -> None:
     """
     if target.opset < least:
         raise CnnirError(
-            "opset", f"{node.op.kind} cannot be said in this opset", node=node.label, expected=f"opset {least} or later",
+            "opset", f"{node.op.kind} cannot be said in this opset", node=node.label, expected=f"at least {least}",
             got=target.opset, hint="export with a later opset",
         )  # fmt: skip
 

@@ -120,7 +120,8 @@ def write_max_pool(target: Target, node: Node, op: MaxPool) -> None:
     if op.ceil_mode or dilated:
         require_opset(target, node, 10)
     write_plain(
-        target, node, "MaxPool", kernel_shape=op.kernel_shape, strides=op.strides, ceil_mode=1 if op.ceil_mode else None,
+        target, node, "MaxPool", kernel_shape=op.kernel_shape, strides=op.strides,
+        ceil_mode=1 if op.ceil_mode else None,
         dilations=op.dilations if dilated else None, storage_order=op.storage_order or None,
         **_padding(op.auto_pad, op.pads),
     )  # fmt: skip

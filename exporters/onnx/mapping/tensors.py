@@ -36,6 +36,7 @@ from cnnir.ops import (
 )
 from cnnir.ops.base import normalize_axis
 from cnnir.types import TensorType
+from cnnir.weights import AnyArray
 
 
 def _known(dims: tuple[Dim, ...], what: str) -> list[int]:
@@ -312,7 +313,7 @@ def read_resize(source: Source) -> Read:
     return Resize(tuple(factors), None, mode, coordinates, rounding), source.inputs[:1]
 
 
-def _floats(array: np.ndarray) -> tuple[float, ...]:  # type: ignore[type-arg]  of any element type
+def _floats(array: AnyArray) -> tuple[float, ...]:
     return tuple(float(item) for item in array.reshape(-1))
 
 
