@@ -6,7 +6,7 @@
     x = builder.linear(builder.flatten(builder.max_pool(x)), 10)
     graph = builder.build(x)
 
-Weights are drawn from a seed by He's rule (He et al., "Delving Deep into Rectifiers", 2015, eq. 10): normal with standard
+Weights are drawn from a seed by He's rule (He et al., "Delving Deep into Rectifiers", 2015, eq. 10): normal, standard
 deviation ``sqrt(2 / fan_in)``, lazily, so that building a network allocates nothing. Biases start at zero.
 """
 

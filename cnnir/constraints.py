@@ -1,4 +1,4 @@
-"""Conditions on symbolic dims: what a graph's symbols must satisfy, found while inferring shapes, checked by binding."""
+"""Conditions on symbolic dims: found while inferring shapes, checked when the symbols are bound."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -108,7 +108,7 @@ def parse_constraint(text: str) -> Constraint:
 
 
 def simplify(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
-    """The constraints without duplicates and without those that the others imply; in the order of their first finding."""
+    """The constraints without duplicates and without those that the others imply; in the order of finding."""
     strongest: dict[object, Constraint] = {}
     for constraint in constraints:
         key: object = constraint

@@ -9,7 +9,7 @@ class CnnirError(Exception):
     Attributes:
         code: Stable kebab-case identifier, for scripts and for the documentation.
         message: What is wrong, one sentence without a final stop.
-        node: Where: a node's label such as ``conv2_1 (Conv)``, a value's name or a file; None when nowhere in particular.
+        node: Where: a node's label such as ``conv2_1 (Conv)``, a value's name or a file; None for nowhere.
         expected: What would have been right.
         got: What was found instead.
         hint: What to do next.

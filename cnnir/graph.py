@@ -289,8 +289,8 @@ class Graph:
         types, facts = infer(op, node.inputs, node.label)
         node.constraints = tuple(facts.constraints)
         node.outputs = tuple(
-            self._adopt(Value(new, type, producer=node, index=index))
-            for index, (new, type) in enumerate(zip(names, types, strict=True))
+            self._adopt(Value(new, inferred, producer=node, index=index))
+            for index, (new, inferred) in enumerate(zip(names, types, strict=True))
         )
         self._nodes[node_name] = node
         self._link(node, before)

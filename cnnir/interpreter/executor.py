@@ -40,7 +40,7 @@ def run(
         The wanted values by name; arrays of the caller's own, not parts of a pool.
 
     Raises:
-        CnnirError: for a feed that does not fit, an unknown value, ``plan-mismatch``, or an op that nothing can compute.
+        CnnirError: for a feed that does not fit, an unknown value, ``plan-mismatch``, or an op without kernel.
     """
     names = list(outputs) if outputs is not None else [value.name for value in graph.outputs]
     wanted = {name: graph.value(name) for name in names}

@@ -56,8 +56,8 @@ def read(model: ModelProto, folder: Path | None = None) -> Graph:
         folder: Where external data lies; None when the model has none.
 
     Raises:
-        CnnirError: ``opset``, ``graph-cycle``, ``name-taken``, ``value-undefined``, ``type-unknown``, ``external-data``,
-            or from the inference of a node that contradicts itself.
+        CnnirError: ``opset``, ``graph-cycle``, ``name-taken``, ``value-undefined``, ``type-unknown``,
+            ``external-data``, or from the inference of a node that contradicts itself.
     """
     if not model.opset_import:
         raise CnnirError("model-syntax", "the model does not say which opset it is written in", got="no opset_import")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,8 +37,8 @@ def _depthwise(window: Window, padded: AnyArray, weight: AnyArray, out: AnyArray
     """Multiply-accumulate over the cells; each channel has a filter of its own."""
     out[...] = 0
     for cell, cells in window_cells(padded, window, out.shape[2:]):
-        factors = weight.reshape(weight.shape[0], *window.kernel)[(slice(None), *cell)].reshape(-1, *(1 for _ in cell))
-        out += cells * factors
+        one_a_filter: tuple[Any, ...] = (slice(None), 0, *cell)
+        out += cells * weight[one_a_filter].reshape(-1, *(1 for _ in cell))
 
 
 def _by_group(group: int, window: Window, padded: AnyArray, weight: AnyArray, out: AnyArray) -> None:
