@@ -70,6 +70,11 @@ class DType(Enum):
         return str(self.value).startswith(("int", "uint"))
 
     @cached_property
+    def is_packed(self) -> bool:
+        """True where several elements share a byte."""
+        return self.bits is not None and self.bits < 8
+
+    @cached_property
     def numpy(self) -> np.dtype[np.generic]:
         """The NumPy element type; the types NumPy lacks come from ``ml_dtypes`` and are held unpacked."""
         if self is DType.STRING:

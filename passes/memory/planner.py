@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
+from cnnir.passes.memory.order import eager_order
 from cnnir.passes.memory.placement import Buffer, live_peak, place
 from cnnir.passes.memory.sharing import Sharing, known_bytes, share
 from cnnir.plan import KERNEL, VIEW, Bound, MemoryPlan, Piece, PlannedValue, Pool, Step, Storage, row_major_strides
@@ -34,7 +35,8 @@ def plan(
 
     Args:
         graph: All dims known.
-        order: ``file`` for the order in which the graph stands, or the names of all nodes in an executable order.
+        order: ``file`` for the order in which the graph stands, ``eager`` to give memory back as early as that costs
+            nothing, or the names of all nodes in an executable order.
         alignment: Every storage starts at a multiple of this many bytes; a power of two.
         in_place: Whether elementwise results may be written over operands.
         count_inputs: Whether the graph's inputs lie in the arena, or with the caller.
@@ -45,7 +47,7 @@ def plan(
         The plan, checked against the graph.
 
     Raises:
-        CnnirError: ``dims-unbound`` or ``type-unknown`` naming the value that has no size, ``order``, ``alignment``,
+        CnnirError: ``dims-unbound`` or ``size-unknown`` naming the value that has no size, ``order``, ``alignment``,
             ``plan-empty``.
     """
     _check_alignment(graph, alignment)
@@ -96,10 +98,12 @@ def _check_alignment(graph: Graph, alignment: int) -> None:
 
 
 def _ordered(graph: Graph, order: str | Sequence[str]) -> tuple[Node, ...]:
-    if isinstance(order, str):
-        if order != "file":
-            raise CnnirError("order", "no such order", expected="file, or the names of all nodes", got=order)
+    if order == "file":
         return graph.nodes
+    if order == "eager":
+        return eager_order(graph)
+    if isinstance(order, str):
+        raise CnnirError("order", "no such order", expected="file, eager, or the names of all nodes", got=order)
     nodes = tuple(graph.node(name) for name in order)
     if len(set(nodes)) != len(nodes) or len(nodes) != len(graph):
         raise CnnirError("order", "an order names each node once", expected=len(graph), got=len(set(nodes)))

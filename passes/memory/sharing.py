@@ -86,17 +86,21 @@ def known_bytes(value: Value) -> int:
     """Bytes of a value in memory.
 
     Raises:
-        CnnirError: ``type-unknown`` or ``dims-unbound``, naming the value and the node that makes it.
+        CnnirError: ``size-unknown`` or ``dims-unbound``, naming the value and the node that makes it.
     """
     where = value.producer.label if value.producer is not None else value.name
     if not isinstance(value.type, TensorType):
-        raise CnnirError("type-unknown", f"{value.name} has no size that could be planned", node=where, got=value.type)
+        raise CnnirError("size-unknown", f"{value.name} has no size that could be planned", node=where, got=value.type)
+    if value.type.dtype.is_packed:
+        raise CnnirError(
+            "size-unknown", f"{value.name} has packed elements, which no plan can place", node=where, got=value.type
+        )
     size = value.type.bytes
     if not is_known(size):
         names = sorted(symbols(size))
         if not names:
             raise CnnirError(
-                "type-unknown", f"{value.name} has a dim or type of unknown size", node=where, got=value.type
+                "size-unknown", f"{value.name} has a dim or type of unknown size", node=where, got=value.type
             )
         raise CnnirError(
             "dims-unbound",

@@ -1,0 +1,22 @@
+"""What people read: data models first, then the same data as text, JSON, HTML and SVG.
+
+The text form needs rich, which is imported when text is made.
+"""
+
+from cnnir.reports.arena import plan_svg
+from cnnir.reports.html import graph_html, plan_html, table_html
+from cnnir.reports.steps import StepRow, step_rows
+from cnnir.reports.table import Row, Table, Totals, table
+
+__all__ = [
+    "Row",
+    "StepRow",
+    "Table",
+    "Totals",
+    "graph_html",
+    "plan_html",
+    "plan_svg",
+    "step_rows",
+    "table",
+    "table_html",
+]

@@ -1,0 +1,147 @@
+"""Tables and plans as text for a terminal, laid out by rich to the width there is."""
+
+import io
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.table import Table as Layout
+from rich.text import Text
+
+from cnnir.dims import Dim, format_dim, is_known
+from cnnir.plan import MemoryPlan
+from cnnir.reports.steps import step_rows
+from cnnir.reports.table import Row, Table
+from cnnir.units import format_bytes, format_size
+
+WIDE = 200
+"""Columns where no terminal sets a limit: a pipe, a file, a notebook."""
+
+
+def table_text(table: Table, *, width: int = WIDE, every_row: bool = False) -> str:
+    """The table with its totals and the rules by which they were counted.
+
+    Args:
+        table: Its data.
+        width: Columns of the terminal.
+        every_row: Also the rows that add nothing to any total; else each stands beside the row that it follows.
+    """
+    layout = _layout([("layer", "left"), ("op", "left"), ("output", "left"), *_FIGURES])
+    for row, followers in grouped(table.rows, every_row=every_row):
+        detail = " + ".join([row.detail, *(follower.detail for follower in followers)])
+        layout.add_row(row.name, detail, format_shape(row.shape), *_figures(row))
+    return _render([layout, *[Text(line) for line in _below(table)]], width)
+
+
+def grouped(rows: Sequence[Row], *, every_row: bool = False) -> list[tuple[Row, list[Row]]]:
+    """Each row with the silent ones behind it, which stand in its place or look at its bytes."""
+    groups: list[tuple[Row, list[Row]]] = []
+    for row in rows:
+        if groups and row.is_silent and not every_row:
+            groups[-1][1].append(row)
+        else:
+            groups.append((row, []))
+    return groups
+
+
+def steps_text(plan: MemoryPlan, *, width: int = WIDE) -> str:
+    """The schedule, a line a step: what it writes, where, and how much lives then."""
+    layout = _layout(
+        [
+            ("step", "right"),
+            ("node", "left"),
+            ("writes", "left"),
+            ("offset", "right"),
+            ("size", "right"),
+            ("live", "right"),
+        ]
+    )
+    for row in step_rows(plan):
+        style = "bold" if row.is_peak else None
+        where = [format_count(offset) for offset in row.offsets]
+        layout.add_row(
+            str(row.number), row.nodes, row.writes, ", ".join(where) or "-", format_size(row.bytes),
+            format_size(row.live) + (" <- peak" if row.is_peak else ""), style=style,
+        )  # fmt: skip
+    return _render([layout], width)
+
+
+def format_shape(shape: Sequence[Dim] | None) -> str:
+    """``1x64x224x224``; an expression stands in parentheses."""
+    if shape is None:
+        return "unknown"
+    texts = [format_dim(dim) for dim in shape]
+    return "x".join(text if text.isalnum() or text == "?" else f"({text})" for text in texts) or "scalar"
+
+
+def format_count(count: Dim | None) -> str:
+    """``3,211,264``, a formula, or ``unknown``."""
+    if count is None:
+        return "unknown"
+    return f"{count:,}" if is_known(count) else format_dim(count)
+
+
+def format_memory(count: Dim | None, *, exact: bool = False) -> str:
+    """Bytes in words; a formula in bytes; or ``unknown``."""
+    if count is None:
+        return "unknown"
+    if not is_known(count):
+        return f"{format_dim(count)} B"
+    return format_bytes(count) if exact else format_size(count)
+
+
+def below(table: Table) -> list[tuple[str, str]]:
+    """What stands below the rows: each total's name and its text."""
+    totals = table.totals
+    return [
+        (
+            "activations, forward",
+            f"{format_count(totals.elements)} elements, {format_memory(totals.bytes, exact=True)}",
+        ),
+        (
+            "activations, forward + backward (x2)",
+            f"{format_count(totals.training_elements)} elements, {format_memory(totals.training_bytes, exact=True)}",
+        ),
+        ("weights", f"{format_count(totals.weights)}, with biases and scales {format_count(totals.params)} params"),
+        ("weight memory", format_memory(totals.weight_bytes, exact=True)),
+        ("MACs", format_count(totals.macs)),
+    ]
+
+
+_FIGURES = [("elements", "right"), ("memory", "right"), ("weights", "right"), ("params", "right"), ("MACs", "right")]
+
+
+def _figures(row: Row) -> list[str]:
+    return [
+        format_count(row.elements),
+        format_memory(row.bytes),
+        format_count(row.weights),
+        format_count(row.params),
+        format_count(row.macs),
+    ]
+
+
+def _below(table: Table) -> list[str]:
+    entries = below(table)
+    column = max(len(name) for name, _ in entries)
+    lines = [f"{name:<{column}}  {text}" for name, text in entries]
+    lines += [f"not known: {reason}" for reason in table.reasons]
+    lines += [f"holds for: {constraint}" for constraint in table.constraints]
+    lines += [f"note: {note}" for note in table.notes]
+    return [*lines, "", *(f"rule: {rule}" for rule in table.accounting)]
+
+
+def _layout(columns: Sequence[tuple[str, str]]) -> Layout:
+    layout = Layout(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name, justify in columns:
+        layout.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
+    return layout
+
+
+def _render(parts: Sequence[RenderableType], width: int) -> str:
+    """Plain text: who wants colour prints the same words in colour himself."""
+    console = Console(file=io.StringIO(), width=width, no_color=True, highlight=False, emoji=False, markup=False)
+    for part in parts:
+        console.print(part)
+    assert isinstance(console.file, io.StringIO)  # noqa: S101  made above
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
