@@ -373,6 +373,11 @@ class Graph:
 
         return table(self)
 
+    def _repr_html_(self) -> str:
+        from cnnir.reports import graph_html  # noqa: PLC0415
+
+        return graph_html(self)
+
     def __str__(self) -> str:
         from cnnir.text import print_graph  # noqa: PLC0415
 

@@ -133,7 +133,9 @@ def compute(node: Node, operands: Sequence[AnyArray | None], results: Sequence[A
     if isinstance(node.op, Opaque):
         return
     try:
-        kernels[type(node.op)](node.op, operands, results)
+        # Overflow, infinities and NaN are values like others: as IEEE 754 has it, and no reason to warn.
+        with np.errstate(all="ignore"):
+            kernels[type(node.op)](node.op, operands, results)
     except CnnirError as error:
         raise error.at(node.label) from None
 

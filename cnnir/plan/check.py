@@ -2,11 +2,12 @@
 
 First the structure: everything lies where it says, inside of what holds it. Then overlap: two storages that live at
 the same time share no byte. Then contents: the steps are executed symbolically over byte ranges, so that at every step
-it is known what each byte holds, and a step that reads a byte which does not hold its value fails. With the graph at
-hand, also that the plan is a plan of this graph.
+it is known what each byte holds, and a step that reads a byte which does not hold its value fails. Then the figures
+that are claimed. With the graph at hand, also that the plan is a plan of this graph.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from cnnir.errors import CnnirError
@@ -15,7 +16,7 @@ from cnnir.plan.model import VIEW, MemoryPlan, Piece, PlannedValue, Step
 from cnnir.types import DType
 
 if TYPE_CHECKING:
-    from cnnir.graph import Graph
+    from cnnir.graph import Graph, Node
 
 
 def check_plan(plan: MemoryPlan, graph: "Graph | None" = None) -> None:
@@ -35,9 +36,9 @@ def check_plan(plan: MemoryPlan, graph: "Graph | None" = None) -> None:
     for number, step in enumerate(plan.steps):
         _check_step(plan, number, step)
     _check_lives(plan)
-    _check_bounds(plan)
     _check_overlap(plan)
     check_contents(plan)
+    _check_bounds(plan)
     if graph is not None:
         _check_graph(plan, graph)
 
@@ -57,8 +58,11 @@ def _check_pools(plan: MemoryPlan) -> None:
         if pool.alignment < 1 or pool.bytes < 0 or (pool.capacity is not None and pool.bytes > pool.capacity):
             _fail("plan-structure", "a pool beyond its capacity, or without alignment", node=pool.name, got=pool)
     last = len(plan.steps) - 1
+    pools = {pool.name: pool for pool in plan.pools}
     for index, storage in enumerate(plan.storages):
-        pool = plan.pool(storage.pool)
+        if storage.pool not in pools:
+            _fail("plan-structure", f"storage {index} is in no pool of the plan", expected=names, got=storage.pool)
+        pool = pools[storage.pool]
         if storage.offset < 0 or storage.bytes < 0 or storage.end > pool.bytes or storage.offset % pool.alignment:
             _fail("plan-structure", f"storage {index} is outside its pool or not aligned", node=pool.name, got=storage)
         if not 0 <= storage.first <= storage.last <= last:
@@ -67,14 +71,18 @@ def _check_pools(plan: MemoryPlan) -> None:
         scratch = step.scratch
         if scratch is None:
             continue
-        if scratch.offset < 0 or scratch.bytes < 0 or scratch.offset + scratch.bytes > plan.pool(scratch.pool).bytes:
+        room = pools[scratch.pool].bytes if scratch.pool in pools else -1
+        if scratch.offset < 0 or scratch.bytes < 0 or scratch.offset + scratch.bytes > room:
             _fail("plan-structure", "scratch outside its pool", node=_where(number, step), got=scratch)
 
 
 def _check_value(plan: MemoryPlan, name: str, value: PlannedValue) -> None:
-    dtype = DType(value.dtype)
+    dtypes = {dtype.value: dtype for dtype in DType}
+    if value.dtype not in dtypes or min(value.shape, default=0) < 0:
+        _fail("plan-structure", "no such type", node=name, got=f"{value.dtype}{list(value.shape)}")
     if value.pieces is None:
         return
+    dtype = dtypes[value.dtype]
     if dtype.bits is None:
         _fail("plan-structure", "strings have no size that could be planned", node=name)
     itemsize = max(dtype.bits // 8, 1)
@@ -83,6 +91,8 @@ def _check_value(plan: MemoryPlan, name: str, value: PlannedValue) -> None:
             _fail("plan-structure", "a piece in no storage, or in another pool than its storage", node=name, got=piece)
         if not len(piece.origin) == len(piece.shape) == len(piece.strides) == len(value.shape):
             _fail("plan-structure", "a piece of another rank than its value", node=name, got=piece)
+        if min(piece.shape, default=0) < 0:
+            _fail("plan-structure", "a piece of negative size", node=name, got=piece)
         low, high = _reach(piece, itemsize)
         storage = plan.storages[piece.storage]
         if low < storage.offset or high > storage.end:
@@ -141,9 +151,13 @@ def _volume(shape: tuple[int, ...]) -> int:
 
 def _check_step(plan: MemoryPlan, number: int, step: Step) -> None:
     where = _where(number, step)
-    for name in (*step.reads, *step.writes):
-        if name not in plan.values:
-            _fail("plan-structure", "a step names a value that the plan does not place", node=where, got=name)
+    if not step.nodes:
+        _fail("plan-structure", "a step without nodes", node=where)
+    for names in (step.reads, step.writes):
+        if len(set(names)) != len(names):
+            _fail("plan-structure", "a step names a value twice", node=where, got=", ".join(names))
+        for name in names:
+            _check_stored(plan, name, where)
     for source, target in step.donations:
         if source not in step.reads or target not in step.writes:
             _fail(
@@ -151,6 +165,11 @@ def _check_step(plan: MemoryPlan, number: int, step: Step) -> None:
             )
     if step.algorithm == VIEW and (len(step.reads) != 1 or step.donations or step.scratch is not None):
         _fail("plan-structure", "a view reads one value and needs nothing else", node=where, got=step.reads)
+
+
+def _check_stored(plan: MemoryPlan, name: str, where: str) -> None:
+    if name not in plan.values or plan.values[name].pieces is None:
+        _fail("plan-structure", "a value is used that the plan does not place", node=where, got=name)
 
 
 def _where(number: int, step: Step) -> str:
@@ -169,8 +188,7 @@ def _check_lives(plan: MemoryPlan) -> None:
         uses += [(name, number, f"read by {_where(number, step)}") for name in step.reads]
         uses += [(name, number, f"written by {_where(number, step)}") for name in step.writes]
     for name, number, why in uses:
-        if name not in plan.values:
-            _fail("plan-structure", "an input or output that the plan does not place", got=name)
+        _check_stored(plan, name, why)
         for piece in plan.values[name].pieces or ():
             storage = plan.storages[piece.storage]
             if not storage.first <= number <= storage.last:
@@ -181,7 +199,7 @@ def _check_bounds(plan: MemoryPlan) -> None:
     if set(plan.bounds) != {"placement", "order"}:
         _fail("plan-bound", "two bounds are needed", expected="placement, order", got=", ".join(plan.bounds))
     for name, bound in plan.bounds.items():
-        if bound.bytes > bound.reached or (bound.status == "optimal") != (bound.bytes == bound.reached):
+        if not 0 <= bound.bytes <= bound.reached or (bound.status == "optimal") != (bound.bytes == bound.reached):
             _fail("plan-bound", f"the {name} bound does not fit its status", got=bound)
     peak = max(plan.live_bytes(), default=0)
     placement, order = plan.bounds["placement"], plan.bounds["order"]
@@ -255,8 +273,12 @@ def _check_graph(plan: MemoryPlan, graph: "Graph") -> None:
     stored_outputs = {value.name for value in graph.outputs if value.weight is None}
     if set(plan.outputs) != stored_outputs:
         _fail("plan-graph", "other outputs than the graph's", expected=sorted(stored_outputs), got=plan.outputs)
+    expected = {value.name: value for value in graph.values if value.weight is None}
+    if plan.values.keys() != expected.keys():
+        odd = sorted(plan.values.keys() ^ expected.keys())
+        _fail("plan-graph", "the plan does not hold the values of the graph, weights apart", got=", ".join(odd[:4]))
     for name, placed in plan.values.items():
-        value = graph.value(name)
+        value = expected[name]
         if str(value.type) != f"{placed.dtype}[{', '.join(map(str, placed.shape))}]":
             _fail("plan-graph", "the value has another type in the graph", node=name, expected=value.type, got=placed)
     for number, step in enumerate(plan.steps):
@@ -275,7 +297,35 @@ def _check_graph_step(plan: MemoryPlan, graph: "Graph", number: int, step: Step)
             outside = [user.name for user in value.users if user.name not in step.nodes]
             if value.name not in stored and (outside or graph.is_output(value)):
                 _fail("plan-graph", f"{value.name} is read later but never stored", node=_where(number, step))
-    if step.algorithm == VIEW and not all(node.op.view for node in nodes):
-        _fail("plan-graph", "a view of an op that computes", node=_where(number, step))
-    if step.donations and len(nodes) == 1 and not nodes[0].op.in_place:
-        _fail("plan-graph", "a donation to an op that does not work in place", node=_where(number, step))
+    _check_order_within(nodes, _where(number, step))
+    if step.algorithm == VIEW and not set(step.writes) <= _reached(step.reads[0], nodes, views_only=True):
+        _fail("plan-graph", "a view of an op that computes, or of another operand", node=_where(number, step))
+    for source, target in step.donations:
+        if target not in _reached(source, nodes, views_only=False):
+            _fail("plan-graph", "a donation to an op that does not work in place", node=_where(number, step))
+        if graph.value(source).type != graph.value(target).type and len(nodes) == 1:
+            _fail("plan-graph", "a donation to a value of another type", node=_where(number, step), got=target)
+
+
+def _check_order_within(nodes: "Sequence[Node]", where: str) -> None:
+    """A fused step names its nodes in an executable order."""
+    for index, node in enumerate(nodes):
+        later = {value for other in nodes[index:] for value in other.outputs}
+        if any(value in later for value in node.operands):
+            _fail("plan-graph", "the step runs a node before its operands are there", node=where, got=node.name)
+
+
+def _reached(source: str, nodes: "Sequence[Node]", *, views_only: bool) -> set[str]:
+    """Names of the values that may lie in the source's bytes; none when a node still needs them for something else."""
+    found = {source}
+    for node in nodes:
+        if found.isdisjoint(value.name for value in node.operands):
+            continue
+        first = node.inputs[0]
+        if node.op.view and first is not None and first.name in found:
+            found.add(node.outputs[0].name)
+        elif node.op.in_place and not views_only:
+            found.update(value.name for value in node.outputs)
+        else:
+            return set()
+    return found

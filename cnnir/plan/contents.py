@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from cnnir.errors import CnnirError
-from cnnir.plan.model import VIEW, MemoryPlan, Piece, PlannedValue, Step
+from cnnir.plan.model import VIEW, MemoryPlan, Piece, PlannedValue, Scratch, Step
 from cnnir.types import DType
 
 Run = tuple[str, int, int, int]
@@ -81,10 +81,7 @@ class _Walk:
         for name in step.reads:
             self._read(name, where)
         if step.scratch is not None:
-            begin = step.scratch.offset
-            self.bytes[step.scratch.pool].write(begin, begin + step.scratch.bytes, None)
-            for name in step.reads:
-                self._read(name, f"{where}, after its scratch was written")
+            self._check_scratch(step, step.scratch, where)
         if step.algorithm == VIEW:
             for name in step.writes:
                 self._view(step.reads[0], name, where)
@@ -94,6 +91,14 @@ class _Walk:
             self._fill(name, where)
         for name in step.writes:
             self._read(name, f"{where}, after all its outputs were written")
+
+    def _check_scratch(self, step: Step, scratch: Scratch, where: str) -> None:
+        """Workspace may be written at any moment of the step: it is apart from all that the step reads and writes."""
+        end = scratch.offset + scratch.bytes
+        for name in (*step.reads, *step.writes):
+            if _touch(self.runs[name], [(scratch.pool, scratch.offset, end, 0)]):
+                self._fail(where, f"the scratch lies over {name}")
+        self.bytes[scratch.pool].write(scratch.offset, end, None)
 
     def _check_in_place(self, step: Step, where: str) -> None:
         """An output may touch the bytes of what is read only by donation, and then element lies over element."""

@@ -291,9 +291,9 @@ class MemoryPlan:
         return summarize(self)
 
     def _repr_html_(self) -> str:
-        from html import escape  # noqa: PLC0415
+        from cnnir.reports import plan_html  # noqa: PLC0415  a report reads this model
 
-        return f"<pre>{escape(str(self))}</pre>"
+        return plan_html(self)
 
 
 def row_major_strides(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:

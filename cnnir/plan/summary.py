@@ -19,7 +19,7 @@ def summarize(plan: MemoryPlan) -> str:
         f"  arena        {format_bytes(plan.arena_bytes)}",
         f"  lower bound  {format_bytes(placement.bytes)}, placement {placement.status}{shortfall}",
         f"  order        {any_order} ({order.status})",
-        f"  {len(plan.steps)} steps, {len(plan.values)} values in {len(plan.storages)} storages, {unshared} without reuse",
+        f"  {len(plan.steps)} steps, {len(plan.values)} values in {len(plan.storages)} storages, {unshared} unshared",
     ]
     return "\n".join([*lines, *_peak(plan), f"  rule: {plan.accounting}"])
 

@@ -1,7 +1,7 @@
 """Tables and plans as text for a terminal, laid out by rich to the width there is."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
@@ -13,6 +13,11 @@ from cnnir.plan import MemoryPlan
 from cnnir.reports.steps import step_rows
 from cnnir.reports.table import Row, Table
 from cnnir.units import format_bytes, format_size
+
+COLUMNS = ("layer", "op", "output", "elements", "memory", "weights", "params", "MACs")
+
+WORDS = ("layer", "op", "output")
+"""The columns of words; the others hold numbers and stand right."""
 
 WIDE = 200
 """Columns where no terminal sets a limit: a pipe, a file, a notebook."""
@@ -26,11 +31,41 @@ def table_text(table: Table, *, width: int = WIDE, every_row: bool = False) -> s
         width: Columns of the terminal.
         every_row: Also the rows that add nothing to any total; else each stands beside the row that it follows.
     """
-    layout = _layout([("layer", "left"), ("op", "left"), ("output", "left"), *_FIGURES])
+    cells: dict[str, list[str]] = {name: [] for name in COLUMNS}
     for row, followers in grouped(table.rows, every_row=every_row):
-        detail = " + ".join([row.detail, *(follower.detail for follower in followers)])
-        layout.add_row(row.name, detail, format_shape(row.shape), *_figures(row))
-    return _render([layout, *[Text(line) for line in _below(table)]], width)
+        for name, text in zip(COLUMNS, row_texts(row, followers), strict=True):
+            cells[name].append(text)
+    kept = _that_fit(cells, width)
+    layout = _layout([(name, "left" if name in WORDS else "right") for name in kept])
+    for texts in zip(*(cells[name] for name in kept), strict=True):
+        layout.add_row(*texts)
+    missing = [name for name in COLUMNS if name not in kept]
+    left_out = [f"left out for want of room: {', '.join(missing)}"] if missing else []
+    return _render([layout, *[Text(line) for line in (*left_out, *_below(table))]], width)
+
+
+def row_texts(row: Row, followers: Sequence[Row]) -> list[str]:
+    """A row's cells, in the order of `COLUMNS`; the ops of the rows that stand beside it follow its own."""
+    return [
+        row.name,
+        " + ".join([row.detail, *(follower.detail for follower in followers)]),
+        format_shape(row.shape),
+        format_count(row.elements),
+        format_memory(row.bytes),
+        format_count(row.weights),
+        format_count(row.params),
+        format_count(row.macs),
+    ]
+
+
+def _that_fit(cells: Mapping[str, Sequence[str]], width: int) -> list[str]:
+    """The columns that a narrow terminal has room for; the ones that others tell best go first."""
+    kept = list(COLUMNS)
+    for name in ("params", "elements", "op", "weights", "output"):
+        if sum(max(map(len, [column, *cells[column]])) + 2 for column in kept) <= width + 2:
+            break
+        kept.remove(name)
+    return kept
 
 
 def grouped(rows: Sequence[Row], *, every_row: bool = False) -> list[tuple[Row, list[Row]]]:
@@ -105,19 +140,6 @@ def below(table: Table) -> list[tuple[str, str]]:
         ("weights", f"{format_count(totals.weights)}, with biases and scales {format_count(totals.params)} params"),
         ("weight memory", format_memory(totals.weight_bytes, exact=True)),
         ("MACs", format_count(totals.macs)),
-    ]
-
-
-_FIGURES = [("elements", "right"), ("memory", "right"), ("weights", "right"), ("params", "right"), ("MACs", "right")]
-
-
-def _figures(row: Row) -> list[str]:
-    return [
-        format_count(row.elements),
-        format_memory(row.bytes),
-        format_count(row.weights),
-        format_count(row.params),
-        format_count(row.macs),
     ]
 
 

@@ -9,6 +9,13 @@ CONFIGURATIONS: dict[str, tuple[tuple[int, int], ...]] = {
 """For each network its blocks: how many 3x3 convolutions, and with how many filters; a 2x2 pooling ends each block."""
 
 
+QUOTED = (
+    "the total often quoted for this network's table, 24M activation elements or 93 MB an image, is not the sum of the"
+    " table's own rows"
+)
+"""A note for readers who compare."""
+
+
 def vgg(name: str, *, size: int = 224, classes: int = 1000, batch: int = 1, seed: int = 0) -> Graph:
     """The VGG network of that configuration, with names as in the paper's figures (conv1_1, ..., pool5, fc6, fc7, fc8).
 
@@ -36,4 +43,6 @@ def vgg(name: str, *, size: int = 224, classes: int = 1000, batch: int = 1, seed
 
 def vgg16(*, size: int = 224, classes: int = 1000, batch: int = 1, seed: int = 0) -> Graph:
     """VGG-16: configuration D of table 1."""
-    return vgg("vgg16", size=size, classes=classes, batch=batch, seed=seed)
+    graph = vgg("vgg16", size=size, classes=classes, batch=batch, seed=seed)
+    graph.notes.append(QUOTED)
+    return graph

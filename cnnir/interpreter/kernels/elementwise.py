@@ -33,14 +33,14 @@ def divide(op: Div, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArra
 
 @kernels.rule(Sum)
 def total(op: Sum, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
-    """Added up in a temporary where an operand further on lies in the output's own memory."""
+    """Added up in the output; an operand further on that lies in the output's own memory is copied first."""
     terms = [present(inputs, index) for index in range(len(inputs))]
     out = outputs[0]
     if len(terms) == 1:
         np.copyto(out, terms[0])
         return
-    if any(np.may_share_memory(out, term) for term in terms[2:]):
-        terms = [*terms[2:], *terms[:2]] if len(terms) == 3 else [term.copy() for term in terms]
+    # The first addition writes the output, so what is added later must not lie there.
+    terms[2:] = [term.copy() if np.may_share_memory(out, term) else term for term in terms[2:]]
     np.add(terms[0], terms[1], out=out)
     for term in terms[2:]:
         np.add(out, term, out=out)

@@ -1,0 +1,158 @@
+"""The arguments of every verb."""
+
+import argparse
+from collections.abc import Callable
+from typing import NoReturn
+
+import cnnir
+from cnnir.cli import verbs
+from cnnir.errors import CnnirError
+
+_EPILOG = """\
+MODEL is an ONNX file, or zoo:NAME for a classic network (zoo:vgg16).
+
+exit codes: 0 ok, 1 does not fit, 2 bad input, 3 unknown
+
+examples:
+  cnnir table zoo:vgg16                     the classic table, row by row
+  cnnir plan net.onnx --svg map.svg         the memory plan, and a map of the arena
+  cnnir plan net.onnx --bind N=1 --json     a plan for batch 1, as JSON
+  cnnir run net.onnx --seed 0 --planned     a run on random input, inside the planned arena
+  cnnir export net.onnx --opset 21 -o new.onnx
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Bad arguments are bad input like any other: one line, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise CnnirError("usage", message, hint=f"see {self.prog} --help")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser; ``verb`` in its result is what to call."""
+    parser = _Parser(
+        "cnnir",
+        description="A planning compiler for convolutional networks.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"cnnir {cnnir.__version__}")
+    parsers = parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=_Parser)
+
+    table = _verb(parsers, "table", verbs.table, "print the per-layer table: shapes, memory, weights, MACs")
+    table.add_argument("--all", action="store_true", help="also rows that take no memory, weights or MACs of their own")
+
+    plan = _verb(parsers, "plan", verbs.plan, "plan the activation memory, and prove the plan")
+    plan.add_argument(
+        "--steps", action="store_true", help="print every step: what it writes, where, and what lives then"
+    )
+    plan.add_argument("--svg", metavar="FILE", help="draw a map of the arena")
+    plan.add_argument(
+        "--order", choices=("file", "eager"), default="file", help="execution order (default: the file's)"
+    )
+    plan.add_argument(
+        "--alignment", type=_whole("bytes"), default=64, metavar="BYTES", help="of each offset (default: 64)"
+    )
+    plan.add_argument("--no-in-place", action="store_true", help="never write a result over an operand")
+    plan.add_argument("--no-inputs", action="store_true", help="the graph's inputs lie outside the arena")
+    plan.add_argument("--no-outputs", action="store_true", help="the graph's outputs lie outside the arena")
+    plan.add_argument(
+        "--capacity", type=_size, metavar="SIZE", help="exit with 1 when the arena is larger (512KiB, 2MiB)"
+    )
+
+    run = _verb(parsers, "run", verbs.run, "run the network in NumPy")
+    run.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="NAME=FILE.npy",
+        help="what to feed; once for each input",
+    )
+    run.add_argument("--seed", type=_whole("a seed"), metavar="N", help="feed random numbers to the inputs not given")
+    run.add_argument(
+        "--outputs", metavar="NAMES", help="values wanted, separated by commas; any node's (default: outputs)"
+    )
+    run.add_argument("--planned", action="store_true", help="run step by step in the planned arena")
+
+    export = _verb(parsers, "export", verbs.export, "write the network in another form")
+    export.add_argument(
+        "--to", choices=("onnx", "text"), default="onnx", metavar="FORMAT", help="onnx (default) or text"
+    )
+    export.add_argument(
+        "--opset", type=_whole("an opset"), metavar="N", help="raise the opset (default: the file's own)"
+    )
+    export.add_argument(
+        "--ir-version", type=_whole("a version"), metavar="N", help="raise the version of the file format"
+    )
+    export.add_argument("--external", action="store_true", help="write large weights into a file beside the model")
+    return parser
+
+
+Subparsers = argparse._SubParsersAction
+
+
+def _verb(
+    parsers: "Subparsers[_Parser]", name: str, run: Callable[[argparse.Namespace], int], words: str
+) -> argparse.ArgumentParser:
+    parser = parsers.add_parser(
+        name,
+        help=words,
+        description=f"{words[0].upper()}{words[1:]}.",
+        epilog=_EPILOG.split("\n\nexamples", maxsplit=1)[0],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(verb=run)
+    parser.add_argument("model", metavar="MODEL", help="an ONNX file, or zoo:NAME")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the result there")
+    parser.add_argument("--json", action="store_true", help=f"the result as JSON (cnnir.{name}/1)")
+    parser.add_argument(
+        "--bind", action="append", default=[], type=_binding, metavar="N=1", help="bind a symbolic dim; may be repeated"
+    )
+    parser.add_argument("--size", type=_height_width, metavar="HxW", help="another height and width of the input image")
+    parser.add_argument("--debug", action="store_true", help="show a traceback when something fails")
+    return parser
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.rpartition("=") if text.count("=") > 1 else text.partition("=")
+    if not equals or not name or not value:
+        raise argparse.ArgumentTypeError(f"expected NAME=FILE, got {text!r}")
+    return name, value
+
+
+def _binding(text: str) -> tuple[str, int]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not value.strip().isascii() or not value.strip().isdigit():
+        raise argparse.ArgumentTypeError(f"expected NAME=NUMBER, got {text!r}")
+    return name.strip(), int(value)
+
+
+def _height_width(text: str) -> tuple[int, int]:
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"expected HxW, for instance 224x224, got {text!r}")
+    return int(parts[0]), int(parts[1])
+
+
+def _whole(what: str) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit():
+            raise argparse.ArgumentTypeError(f"expected {what}, a whole number, got {text!r}")
+        return int(text)
+
+    return parse
+
+
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "kib": 1 << 10, "m": 1 << 20, "mib": 1 << 20, "g": 1 << 30, "gib": 1 << 30}
+
+
+def _size(text: str) -> int:
+    number = text.rstrip("BbKkMmGgIi ")
+    unit = text[len(number) :].strip().lower()
+    try:
+        count = float(number) * _UNITS[unit]
+    except (KeyError, ValueError):
+        raise argparse.ArgumentTypeError(f"expected a size such as 4096, 512KiB or 2MiB, got {text!r}") from None
+    return int(count)

@@ -1,0 +1,53 @@
+"""From what the user names to a graph, sized and bound as asked."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from cnnir import zoo
+from cnnir.errors import CnnirError
+from cnnir.exporters.onnx import load
+from cnnir.graph import Graph
+from cnnir.types import TensorType
+
+_ZOO = "zoo:"
+
+
+def open_model(options: Namespace, *, notes: bool = True) -> Graph:
+    """The graph that ``MODEL``, ``--size`` and ``--bind`` ask for; its notes go to standard error, unless they are reported otherwise.
+
+    Raises:
+        CnnirError: Whatever loading, resizing or binding raises.
+    """
+    graph = _named(options.model)
+    if notes:
+        for note in graph.notes:
+            sys.stderr.write(f"note: {note}\n")
+    if options.size is not None:
+        name, shape = _image(graph)
+        graph = graph.resize({name: [*shape[:2], *options.size]})
+    if options.bind:
+        graph = graph.bind(**dict(options.bind))
+    return graph
+
+
+def _named(model: str) -> Graph:
+    if model.startswith(_ZOO):
+        return zoo.build(model.removeprefix(_ZOO))
+    if not Path(model).exists():
+        hint = f"there is no such file; the zoo's networks are {', '.join(f'{_ZOO}{name}' for name in zoo.NAMES)}"
+        raise CnnirError("file-missing", "the model cannot be found", node=model, hint=hint)
+    return load(model)
+
+
+def _image(graph: Graph) -> tuple[str, list[int | str]]:
+    """Name and shape of the one input with batch, channels, height and width."""
+    images = [
+        (value.name, [dim if isinstance(dim, int) else str(dim) for dim in value.type.shape])
+        for value in graph.inputs
+        if isinstance(value.type, TensorType) and value.type.rank == 4
+    ]
+    if len(images) != 1:
+        found = ", ".join(f"{value.name}: {value.type}" for value in graph.inputs)
+        raise CnnirError("size", "--size needs one input with batch, channels, height and width", got=found)
+    return images[0]

@@ -1,0 +1,166 @@
+"""What each verb does with its arguments; each gives an exit code."""
+
+import io
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnir.cli.feeds import feed_of
+from cnnir.cli.models import open_model
+from cnnir.cli.output import emit, page, say, wants, width
+from cnnir.errors import CnnirError
+from cnnir.exporters.onnx import save
+from cnnir.files import write_file
+from cnnir.graph import Graph
+from cnnir.plan import MemoryPlan
+from cnnir.reports import plan_html, plan_svg, table_html
+from cnnir.reports.text import steps_text, table_text
+from cnnir.text import print_graph
+from cnnir.units import format_bytes
+from cnnir.weights import AnyArray
+
+
+def table(options: Namespace) -> int:
+    """``cnnir table``: 0, or 3 when a total is not known."""
+    found = open_model(options, notes=False).table()  # they stand below the rows
+    if options.json or wants(options.output, "json"):
+        emit(found.to_json(), options.output)
+    elif wants(options.output, "html"):
+        emit(page(found.graph, table_html(found)), options.output)
+    else:
+        emit(table_text(found, width=width(options.output), every_row=options.all), options.output)
+    return 0 if found.totals.known else 3
+
+
+def plan(options: Namespace) -> int:
+    """``cnnir plan``: 0, or 1 when the arena is larger than the capacity."""
+    found = make_plan(open_model(options), options)
+    if options.json or wants(options.output, "json"):
+        emit(found.to_json(), options.output)
+    elif wants(options.output, "svg"):
+        emit(plan_svg(found), options.output)
+    elif wants(options.output, "html"):
+        emit(page(found.graph, plan_html(found)), options.output)
+    else:
+        steps = "\n" + steps_text(found, width=width(options.output)) if options.steps else ""
+        emit(f"{found}\n{steps}{_fit(found, options.capacity)}", options.output)
+    if options.svg is not None:
+        emit(plan_svg(found), options.svg)
+    return 0 if options.capacity is None or found.arena_bytes <= options.capacity else 1
+
+
+def make_plan(graph: Graph, options: Namespace) -> MemoryPlan:
+    """The plan that the arguments ask for."""
+    return graph.plan(
+        order=options.order,
+        alignment=options.alignment,
+        in_place=not options.no_in_place,
+        count_inputs=not options.no_inputs,
+        count_outputs=not options.no_outputs,
+        bindings=dict(options.bind),
+    )
+
+
+def _fit(found: MemoryPlan, capacity: int | None) -> str:
+    if capacity is None:
+        return ""
+    spare = capacity - found.arena_bytes
+    if spare >= 0:
+        return f"fits into {format_bytes(capacity)}, {format_bytes(spare)} to spare\n"
+    return f"does not fit into {format_bytes(capacity)}: {format_bytes(-spare)} too much\n"
+
+
+def run(options: Namespace) -> int:
+    """``cnnir run``: 0."""
+    graph = open_model(options)
+    names = [name.strip() for name in options.outputs.split(",")] if options.outputs else None
+    feed = feed_of(graph, options.input, options.seed)
+    chosen = graph.plan(bindings=dict(options.bind)) if options.planned else None
+    found = graph.run(feed, names, chosen)
+    arena = None if chosen is None else chosen.arena_bytes
+    if options.output is not None:
+        write_file(Path(options.output), _packed(found, options.output))
+        say(options.output)
+    summary = {name: _summary(array) for name, array in found.items()}
+    if options.json:
+        result = {"schema": "cnnir.run/1", "graph": graph.name, "arena_bytes": arena, "outputs": summary}
+        emit(json.dumps(result, indent=2) + "\n", None)
+        return 0
+    lines = [f"{name}: {_words(entry)}" for name, entry in summary.items()]
+    if arena is not None:
+        lines.append(f"ran in an arena of {format_bytes(arena)}; kernels took their own workspace outside of it")
+    emit("\n".join(lines) + "\n", None)
+    return 0
+
+
+def _packed(found: dict[str, AnyArray], output: str) -> bytes:
+    """The arrays as ``.npy`` (one array) or ``.npz`` (any number, by name).
+
+    Raises:
+        CnnirError: ``usage`` for another ending, or several arrays in a ``.npy``.
+    """
+    buffer = io.BytesIO()
+    if wants(output, "npy") and len(found) == 1:
+        np.save(buffer, next(iter(found.values())), allow_pickle=False)
+    elif wants(output, "npz"):
+        arrays: dict[str, Any] = dict(found)
+        np.savez(buffer, allow_pickle=False, **arrays)
+    else:
+        raise CnnirError("usage", "values are written as .npz, or one value as .npy", got=output)
+    return buffer.getvalue()
+
+
+def _summary(array: AnyArray) -> dict[str, Any]:
+    """What can be said of an array in a few numbers; null where a number does not exist."""
+    summary: dict[str, Any] = {"dtype": str(array.dtype), "shape": list(array.shape)}
+    figures: dict[str, Any] = dict.fromkeys(("min", "max", "mean", "argmax"))
+    if array.size and array.dtype.kind in "fiu":
+        wide = array.astype(np.float64)
+        figures = {"min": wide.min(), "max": wide.max(), "mean": wide.mean(), "argmax": int(wide.argmax())}
+    for name, value in figures.items():
+        summary[name] = value if value is None or isinstance(value, int) or np.isfinite(value) else None
+        summary[name] = float(summary[name]) if isinstance(summary[name], np.floating) else summary[name]
+    return summary
+
+
+def _words(entry: dict[str, Any]) -> str:
+    text = f"{entry['dtype']}{entry['shape']}"
+    if entry["argmax"] is None:
+        return text
+    figures = ", ".join(
+        f"{name} {'not finite' if entry[name] is None else format(entry[name], '.6g')}"
+        for name in ("min", "max", "mean")
+    )
+    return f"{text}, {figures}, largest at {entry['argmax']}"
+
+
+def export(options: Namespace) -> int:
+    """``cnnir export``: 0."""
+    graph = open_model(options)
+    if options.to == "text":
+        emit(print_graph(graph), options.output)
+        size = len(print_graph(graph).encode())
+    else:
+        if options.output is None:
+            raise CnnirError("usage", "an ONNX model is binary and needs a file", hint="give one with -o FILE")
+        save(graph, options.output, opset=options.opset, ir_version=options.ir_version, external=options.external)
+        say(options.output)
+        size = Path(options.output).stat().st_size
+    if options.json:
+        source = graph.provenance
+        result = {
+            "schema": "cnnir.export/1",
+            "graph": graph.name,
+            "format": options.to,
+            "output": options.output,
+            "bytes": size,
+            "nodes": len(graph),
+            "notes": graph.notes,
+            "opset": options.opset or source.opsets.get(""),
+            "ir_version": options.ir_version or source.ir_version,
+        }
+        emit(json.dumps(result, indent=2) + "\n", None)
+    return 0
