@@ -14,7 +14,11 @@ _ZOO = "zoo:"
 
 
 def open_model(options: Namespace, *, notes: bool = True) -> Graph:
-    """The graph that ``MODEL``, ``--size`` and ``--bind`` ask for; its notes go to standard error, unless they are reported otherwise.
+    """The graph that ``MODEL``, ``--size`` and ``--bind`` ask for.
+
+    Args:
+        options: The arguments.
+        notes: Whether the graph's notes go to standard error; a verb that shows them elsewhere says no.
 
     Raises:
         CnnirError: Whatever loading, resizing or binding raises.

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnir.interpreter.kernels.base import kernels, optional, present
 from cnnir.interpreter.kernels.linear import dense
-from cnnir.interpreter.kernels.pooling import padded_map, window_cells
+from cnnir.interpreter.kernels.pooling import accumulator, padded_map, window_cells
 from cnnir.ops import Conv, ConvTranspose
 from cnnir.ops.window import Window
 from cnnir.weights import AnyArray
@@ -35,10 +35,12 @@ def conv(op: Conv, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray
 
 def _depthwise(window: Window, padded: AnyArray, weight: AnyArray, out: AnyArray) -> None:
     """Multiply-accumulate over the cells; each channel has a filter of its own."""
-    out[...] = 0
+    total = accumulator(out)
     for cell, cells in window_cells(padded, window, out.shape[2:]):
         one_a_filter: tuple[Any, ...] = (slice(None), 0, *cell)
-        out += cells * weight[one_a_filter].reshape(-1, *(1 for _ in cell))
+        total += cells * weight[one_a_filter].reshape(-1, *(1 for _ in cell))
+    if total is not out:
+        out[...] = total
 
 
 def _by_group(group: int, window: Window, padded: AnyArray, weight: AnyArray, out: AnyArray) -> None:

@@ -47,13 +47,15 @@ def _with_indices(
 
 @kernels.rule(AveragePool)
 def average_pool(op: AveragePool, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
-    """Running sum over the cells, divided by how many of them count."""
+    """Running sum over the cells, divided by how many of them count; NaN where none does."""
     data, out = present(inputs, 0), outputs[0]
     window = op.window
-    out[...] = 0
+    total = accumulator(out)
     for _, cells in window_cells(padded_map(data, window, out.shape[2:], 0), window, out.shape[2:]):
-        out += cells
-    np.divide(out, _divisors(op, data.shape[2:], out.shape[2:]).astype(out.dtype), out=out)
+        total += cells
+    total /= _divisors(op, data.shape[2:], out.shape[2:]).astype(total.dtype)
+    if total is not out:
+        out[...] = total
 
 
 def _divisors(op: AveragePool, sizes: tuple[int, ...], targets: tuple[int, ...]) -> AnyArray:
@@ -85,9 +87,17 @@ def global_max_pool(op: GlobalMaxPool, inputs: Sequence[AnyArray | None], output
     outputs[0][...] = data.max(axis=tuple(range(2, data.ndim)), keepdims=True)
 
 
+def accumulator(out: AnyArray) -> AnyArray:
+    """Zeros to sum up in: `out` itself, or float32 where its 16 bits would lose what is added one by one."""
+    if out.dtype.itemsize < 4:
+        return np.zeros(out.shape, np.float32)
+    out[...] = 0
+    return out
+
+
 def lowest(dtype: np.dtype[Any]) -> float | int:
     """A value that no other is below."""
-    return -np.inf if np.issubdtype(dtype, np.floating) else int(np.iinfo(dtype).min)
+    return int(np.iinfo(dtype).min) if np.issubdtype(dtype, np.integer) else -np.inf
 
 
 def padded_map(data: AnyArray, window: Window, targets: Sequence[int], fill: float) -> AnyArray:
