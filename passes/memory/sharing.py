@@ -3,7 +3,7 @@
 The result is a set of storages, each a chain of values that lie in the same bytes one after the other (in place) or at
 once (views). Weights take no storage. Rules, for a given order of the nodes:
 
-- The first output of a view op (Reshape, Flatten, Dropout, ...) lies where its operand lies.
+- The only output of a view op (Reshape, Flatten, Dropout without mask, ...) lies where its operand lies.
 - The output of an elementwise op takes over the bytes of an operand of the same type when nothing in those bytes is
   read any more, and they hold no graph input (it belongs to the caller) and no graph output (it is kept to the end).
 """
@@ -140,8 +140,8 @@ def _join(sharing: Sharing, value: Value, source: Value, needed: int, *, view: b
 
 
 def _viewed(node: Node, value: Value, storage_of: Mapping[Value, int]) -> Value | None:
-    """The operand that the output is a view of."""
-    if not node.op.view or value.index != 0 or node.inputs[0] not in storage_of:
+    """The operand that the output is a view of; a node with more to make is computed, its first output too."""
+    if not node.op.view or len(node.outputs) != 1 or node.inputs[0] not in storage_of:
         return None
     return node.inputs[0]
 
