@@ -231,9 +231,11 @@ class MemoryPlan:
         counted = {pool.name for pool in self.pools if pool.counted}
         change = [0] * (len(self.steps) + 1)
         for storage in self.storages:
-            if storage.pool in counted:
-                change[storage.first] += storage.bytes
-                change[storage.last + 1] -= storage.bytes
+            # A plan that has not been proved may have lives that lie outside of its steps.
+            first, last = max(storage.first, 0), min(storage.last, len(self.steps) - 1)
+            if storage.pool in counted and first <= last:
+                change[first] += storage.bytes
+                change[last + 1] -= storage.bytes
         live, result = 0, []
         for delta in change[:-1]:
             live += delta

@@ -1,13 +1,22 @@
 """A plan as JSON, ``cnnir.plan/1``; the schema is in ``docs/schema/cnnir.plan-1.schema.json``."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any, NoReturn, TypeVar
 
 from cnnir.errors import CnnirError
 from cnnir.plan.model import SCHEMA, Bound, MemoryPlan, Piece, PlannedValue, Pool, Scratch, Status, Step, Storage
 
 _STATUSES: Mapping[str, Status] = {"optimal": "optimal", "feasible": "feasible", "unknown": "unknown"}
+
+_DERIVED = ("arena_bytes", "storage_bytes", "scratch_bytes", "peak_step")
+"""Figures that follow from the rest."""
+
+_KEYS = ("schema", *(item.name for item in fields(MemoryPlan)), *_DERIVED)
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 ItemT = TypeVar("ItemT")
 
@@ -88,19 +97,25 @@ def plan_from_json(text: str) -> MemoryPlan:
         CnnirError: ``plan-syntax`` naming the place in the document.
     """
     try:
-        document = json.loads(text)
-    except ValueError as error:
+        document = json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
         raise CnnirError("plan-syntax", "the text is no JSON", got=error) from None
     plan = _plan(_Reader(document, "plan"))
-    for name in ("arena_bytes", "storage_bytes", "scratch_bytes", "peak_step"):
-        if document.get(name) != getattr(plan, name):
-            raise CnnirError(
-                "plan-syntax",
-                f"{name} is not what follows from the plan",
-                expected=getattr(plan, name),
-                got=document.get(name),
-            )
+    for name in _DERIVED:
+        given, follows = _Reader(document, "plan").get(name), getattr(plan, name)
+        if given.optional(_Reader.whole) != follows:
+            given.fail(f"{'null' if follows is None else follows}, which follows from the plan")
     return plan
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A dict, without the last of equal keys silently winning."""
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise CnnirError("plan-syntax", "a key stands twice in one object", got=twice)
+    return result
 
 
 class _Reader:
@@ -116,6 +131,15 @@ class _Reader:
             "plan-syntax", self.path, expected=expected, got=shown if len(shown) < 60 else f"{shown[:57]}..."
         )
 
+    def only(self, *keys: str) -> "_Reader":
+        """The place itself, when it is an object with no other keys than these."""
+        if not isinstance(self.item, dict):
+            self.fail(f"an object with {keys[0]!r}")
+        for key in self.item:
+            if key not in keys:
+                _Reader(self.item[key], f"{self.path}.{key}").fail("no such key")
+        return self
+
     def get(self, key: str) -> "_Reader":
         if not isinstance(self.item, dict) or key not in self.item:
             self.fail(f"an object with {key!r}")
@@ -128,6 +152,14 @@ class _Reader:
         return (
             self.item if isinstance(self.item, int) and not isinstance(self.item, bool) else self.fail("a whole number")
         )
+
+    def natural(self) -> int:
+        number = self.whole()
+        return number if number >= 0 else self.fail("a whole number, 0 or more")
+
+    def positive(self) -> int:
+        number = self.whole()
+        return number if number >= 1 else self.fail("a whole number, 1 or more")
 
     def flag(self) -> bool:
         return self.item if isinstance(self.item, bool) else self.fail("true or false")
@@ -148,6 +180,9 @@ class _Reader:
     def numbers(self) -> tuple[int, ...]:
         return self.items(_Reader.whole)
 
+    def naturals(self) -> tuple[int, ...]:
+        return self.items(_Reader.natural)
+
     def names(self) -> tuple[str, ...]:
         return self.items(_Reader.text)
 
@@ -155,17 +190,21 @@ class _Reader:
 def _plan(at: _Reader) -> MemoryPlan:
     if at.get("schema").text() != SCHEMA:
         at.get("schema").fail(SCHEMA)
+    at.only(*_KEYS)
+    digest = at.get("digest").text()
+    if not _DIGEST.fullmatch(digest):
+        at.get("digest").fail("a SHA-256 in hexadecimal")
     return MemoryPlan(
         graph=at.get("graph").text(),
-        digest=at.get("digest").text(),
-        bindings=at.get("bindings").table(_Reader.whole),
+        digest=digest,
+        bindings=at.get("bindings").table(_Reader.positive),
         inputs=at.get("inputs").names(),
         outputs=at.get("outputs").names(),
         pools=at.get("pools").items(_pool),
         storages=at.get("storages").items(_storage),
         values=at.get("values").table(_value),
         steps=at.get("steps").items(_step),
-        bounds=at.get("bounds").table(_bound),
+        bounds=_bounds(at.get("bounds")),
         options=_options(at.get("options")),
         accounting=at.get("accounting").text(),
     )
@@ -181,32 +220,36 @@ def _options(at: _Reader) -> Mapping[str, str | int | bool]:
 
 
 def _pool(at: _Reader) -> Pool:
+    at.only("name", "bytes", "alignment", "counted", "capacity")
     return Pool(
         at.get("name").text(),
-        at.get("bytes").whole(),
-        at.get("alignment").whole(),
+        at.get("bytes").natural(),
+        at.get("alignment").positive(),
         at.get("counted").flag(),
-        at.get("capacity").optional(_Reader.whole),
+        at.get("capacity").optional(_Reader.natural),
     )
 
 
 def _storage(at: _Reader) -> Storage:
-    numbers = (at.get(key).whole() for key in ("offset", "bytes", "first", "last"))
+    at.only("pool", "offset", "bytes", "first", "last")
+    numbers = (at.get(key).natural() for key in ("offset", "bytes", "first", "last"))
     return Storage(at.get("pool").text(), *numbers)
 
 
 def _value(at: _Reader) -> PlannedValue:
+    at.only("dtype", "shape", "pieces")
     pieces = at.get("pieces").optional(lambda pieces: pieces.items(_piece))
-    return PlannedValue(at.get("dtype").text(), at.get("shape").numbers(), pieces)
+    return PlannedValue(at.get("dtype").text(), at.get("shape").naturals(), pieces)
 
 
 def _piece(at: _Reader) -> Piece:
+    at.only("storage", "pool", "offset", "origin", "shape", "strides")
     return Piece(
-        at.get("storage").whole(),
+        at.get("storage").natural(),
         at.get("pool").text(),
-        at.get("offset").whole(),
-        at.get("origin").numbers(),
-        at.get("shape").numbers(),
+        at.get("offset").natural(),
+        at.get("origin").naturals(),
+        at.get("shape").naturals(),
         at.get("strides").numbers(),
     )
 
@@ -217,21 +260,30 @@ def _step(at: _Reader) -> Step:
         return (names[0], names[1]) if len(names) == 2 else item.fail("a pair")
 
     def scratch(item: _Reader) -> Scratch:
-        return Scratch(item.get("pool").text(), item.get("offset").whole(), item.get("bytes").whole())
+        item.only("pool", "offset", "bytes")
+        return Scratch(item.get("pool").text(), item.get("offset").natural(), item.get("bytes").natural())
 
+    at.only("nodes", "reads", "writes", "donations", "scratch", "algorithm", "tile")
     return Step(
-        at.get("nodes").names(),
+        at.get("nodes").names() or at.get("nodes").fail("one name or more"),
         at.get("reads").names(),
         at.get("writes").names(),
         at.get("donations").items(pair),
         at.get("scratch").optional(scratch),
         at.get("algorithm").text(),
-        at.get("tile").optional(_Reader.numbers),
+        at.get("tile").optional(_Reader.naturals),
     )
 
 
+def _bounds(at: _Reader) -> Mapping[str, Bound]:
+    for name in ("placement", "order"):
+        at.only("placement", "order").get(name)
+    return at.table(_bound)
+
+
 def _bound(at: _Reader) -> Bound:
+    at.only("bytes", "reached", "status", "rule")
     status: Status | None = _STATUSES.get(at.get("status").text())
     if status is None:
         at.get("status").fail(", ".join(_STATUSES))
-    return Bound(at.get("bytes").whole(), at.get("reached").whole(), status, at.get("rule").text())
+    return Bound(at.get("bytes").natural(), at.get("reached").natural(), status, at.get("rule").text())
