@@ -1,5 +1,6 @@
 """Putting tensors together and taking them apart."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
@@ -76,8 +77,9 @@ class Split(Op):
 class Slice(Op):
     """A range with a step along some axes. ONNX operator specification: Slice.
 
-    Starts and ends count from the back when negative and are cut to the tensor's size; with a negative step, an end
-    below ``-size`` means "to the first element". Very large numbers thus stand for "to the end".
+    Starts and ends count from the back when negative and are cut to the tensor's size; with a negative step, a start
+    below ``-size`` means the first element and an end below it "to the first element". Very large numbers thus stand
+    for "to the end".
     """
 
     starts: tuple[int, ...]
@@ -103,13 +105,20 @@ class Slice(Op):
             shape[axis] = _range_length(shape[axis], start, end, step, facts)
         return (data.with_shape(tuple(shape)),)
 
-    def ranges(self, rank: int) -> tuple[slice, ...]:
-        """The same as Python slices, one an axis."""
-        result = [slice(None)] * rank
+    def ranges(self, sizes: Sequence[int]) -> tuple[slice, ...]:
+        """The same as Python slices of a tensor of these sizes, one an axis."""
+        result = [slice(None)] * len(sizes)
         for start, end, axis, step in zip(self.starts, self.ends, self.axes, self.steps, strict=True):
-            # Python reads an end of -1 as "the last", ONNX one far below zero as "past the first".
-            result[axis] = slice(start, None if step < 0 and end < -_FAR else end, step)
+            result[axis] = _python_slice(sizes[axis], start, end, step)
         return tuple(result)
+
+
+def _python_slice(size: int, start: int, end: int, step: int) -> slice:
+    """The range with what Python reads otherwise made plain."""
+    if step > 0:
+        return slice(start, end, step)
+    # Python counts down from before the first element where ONNX starts at it; and it reads an end of -1 as "the last".
+    return slice(max(start, -size), None if end < -size else end, step)
 
 
 _FAR = 2**31 - 2
@@ -119,14 +128,13 @@ _FAR = 2**31 - 2
 def _range_length(size: Dim, start: int, end: int, step: int, facts: Facts) -> Dim:
     """Elements of ``start:end:step`` over `size` elements."""
     if is_known(size):
-        behind = None if step < 0 and end < -_FAR else end
-        return len(range(*slice(start, behind, step).indices(size)))
+        return len(range(*_python_slice(size, start, end, step).indices(size)))
     if size == UNKNOWN:
         return UNKNOWN
     if step < 0:
         # Down from `start` to just above `end` are the same elements as up from end + 1 to start + 1.
         begin = _clamped(size, end, facts, shift=1) if end >= -_FAR else 0
-        stop = _clamped(size, start, facts, shift=1)
+        stop = _clamped(size, start, facts, shift=1, least=1)
     else:
         begin, stop = _clamped(size, start, facts), _clamped(size, end, facts)
     if decide_at_least(begin, stop):
@@ -135,16 +143,16 @@ def _range_length(size: Dim, start: int, end: int, step: int, facts: Facts) -> D
     return ceil_div(stop - begin, abs(step))
 
 
-def _clamped(size: Dim, position: int, facts: Facts, shift: int = 0) -> Dim:
-    """A position counted from the front and cut to the size; where that is not decided, it becomes a constraint."""
+def _clamped(size: Dim, position: int, facts: Facts, shift: int = 0, least: int = 0) -> Dim:
+    """A position counted from the front and cut to ``least .. size``; what is not decided becomes a constraint."""
     if abs(position) > _FAR:
-        return size if position > 0 else 0
+        return size if position > 0 else least
     counted = (position if position >= 0 else size + position) + shift
-    if decide_at_least(0, counted):
-        return 0
+    if decide_at_least(least, counted):
+        return least
     if decide_at_least(counted, size):
         return size
-    facts.require_at_least(counted, 0, "slice-range", "the slice starts before the tensor")
+    facts.require_at_least(counted, least, "slice-range", "the slice starts before the tensor")
     facts.require_at_least(size, counted, "slice-range", "the slice ends behind the tensor")
     return counted
 

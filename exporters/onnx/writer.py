@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import (
+    AttributeProto,
     ModelProto,
     NodeProto,
     StringStringEntryProto,
@@ -109,6 +110,9 @@ class _Writer:
         self.nodes: list[NodeProto] = []
         self.initializers: dict[str, TensorProto] = {}
         self.taken = {value.name for value in graph.values}
+        self.node_names = {node.name for node in graph.nodes}
+        self.written: set[str] = set()
+        self.filled: list[Value] = []
 
     def _ir_version(self, *, raised: bool) -> int:
         """The graph's own; where the opset is raised, at least the one that came with it."""
@@ -125,7 +129,8 @@ class _Writer:
         source = self.graph.provenance
         body = helper.make_graph(self.nodes, self.graph.name, self._inputs(), [_info(v) for v in self.graph.outputs])
         body.initializer.extend(self.initializers.values())
-        shown = [v for node in self.graph.nodes for v in node.outputs if not self.graph.is_output(v)]
+        outputs = [*self.filled, *(value for node in self.graph.nodes for value in node.outputs)]
+        shown = [value for value in outputs if not self.graph.is_output(value)]
         body.value_info.extend(info for info in map(_info, shown) if info.HasField("type"))
         model = ModelProto(ir_version=self.ir_version, graph=body)
         model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in self.opsets.items())
@@ -171,10 +176,14 @@ class _Writer:
         kept = list(inputs)
         while kept and not kept[-1]:
             kept.pop()
-        proto = NodeProto(op_type=op_type, input=kept, output=outputs, name=node.name)
+        # What takes several nodes to say: the first bears the name, runtimes refuse a second of the same.
+        own = node.name if node.name not in self.written else self._node_name(node.name)
+        self.written.add(own)
+        proto = NodeProto(op_type=op_type, input=kept, output=outputs, name=own)
         for name, value in attributes.items():
             if value is not None:
-                proto.attribute.append(helper.make_attribute(name, value))
+                empty = AttributeProto.INTS if value == () else None
+                proto.attribute.append(helper.make_attribute(name, value, attr_type=empty))
         self._append(node, proto)
 
     def _append(self, node: Node, proto: NodeProto) -> None:
@@ -217,9 +226,11 @@ class _Writer:
             self.initializers[shape] = tensor_from_weight(shape, _array(np.asarray(weight.shape, np.int64)))
             element = TensorProto(data_type=CODES[weight.dtype], dims=[1])
             element.raw_data = np.asarray([weight.value], weight.dtype.numpy).tobytes()
-            proto = NodeProto(op_type="ConstantOfShape", input=[shape], output=[value.name], name=value.name)
+            proto = NodeProto(op_type="ConstantOfShape", input=[shape], output=[value.name])
+            proto.name = self._node_name(value.name)
             proto.attribute.append(helper.make_attribute("value", element))
             self.nodes.append(proto)
+            self.filled.append(value)
         elif weight is not None:
             self.initializers[value.name] = tensor_from_weight(value.name, weight)
 
@@ -230,12 +241,21 @@ class _Writer:
             name = f"{wish}_{number}"
         return name
 
+    def _node_name(self, wish: str) -> str:
+        """The wished name, or one like it, for a node that the graph does not have."""
+        name, number = wish, 0
+        while name in self.node_names:
+            number += 1
+            name = f"{wish}_{number}"
+        self.node_names.add(name)
+        return name
+
     def _inputs(self) -> list[ValueInfoProto]:
         inputs = [_info(value) for value in self.graph.inputs]
         # Before IR 4 every initializer is an input as well; later, those that the caller may override are.
-        listed = self.initializers if self.ir_version < 4 else [
-            name for name in self.graph.provenance.listed if name in self.initializers
-        ]  # fmt: skip
+        listed = dict.fromkeys(name for name in self.graph.provenance.listed if name in self.initializers)
+        if self.ir_version < 4:
+            listed.update(dict.fromkeys(self.initializers))
         return inputs + [
             helper.make_tensor_value_info(name, self.initializers[name].data_type, list(self.initializers[name].dims))
             for name in listed

@@ -7,7 +7,7 @@ axes, bounds) is often an input in these tests, which makes a node opaque, while
 import fnmatch
 import functools
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,8 +94,8 @@ def _load(kind: str) -> Iterator[Case]:
         if max(entry.version for entry in model.opset_import) < 7:
             # What PyTorch once exported says the same in a later opset.
             model = version_converter.convert_version(model, 9)
-        pairs: Sequence[tuple[Sequence[object], Sequence[object]]]
-        pairs = test.data_sets or list(_files(Path(test.model_dir or "")))
+        pairs: Iterable[tuple[Sequence[object], Sequence[object]]]
+        pairs = test.data_sets if test.data_sets is not None else list(_files(Path(test.model_dir or "")))
         constants = {tensor.name for tensor in model.graph.initializer}
         names = [info.name for info in model.graph.input if info.name not in constants]
         yield Case(

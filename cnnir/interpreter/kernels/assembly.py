@@ -30,7 +30,7 @@ def split(op: Split, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArr
 def slice_(op: Slice, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """NumPy's own slicing."""
     data = present(inputs, 0)
-    np.copyto(outputs[0], data[op.ranges(data.ndim)])
+    np.copyto(outputs[0], data[op.ranges(data.shape)])
 
 
 @kernels.rule(Pad)

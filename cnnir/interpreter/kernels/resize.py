@@ -41,15 +41,16 @@ def source_positions(op: Resize, size: int, target: int, scale: float) -> AnyArr
         return places * ((size - 1) / (target - 1)) if target > 1 else np.zeros(target)
     if op.coordinates == "pytorch_half_pixel" and target <= 1:
         return np.zeros(target)
-    centred = (places + 0.5) / scale - 0.5
     if op.coordinates == "half_pixel_symmetric":
-        # The resized image is centred over the original when the size was rounded down.
-        return centred + size / 2 * (1 - target / (scale * size))
-    return centred
+        # The resized image is centred over the original when the size was rounded down: the specification's
+        # expression, brought into a form in which nothing cancels.
+        return (size - 1) / 2 + (places - (target - 1) / 2) / scale
+    return (places + 0.5) / scale - 0.5
 
 
 def _nearest(op: Resize, data: AnyArray, axis: int, positions: AnyArray) -> AnyArray:
-    rounded = ROUNDINGS[op.rounding](positions)
+    # Scales are float32 in ONNX: a position that is a whole number but for their rounding is meant to be one.
+    rounded = ROUNDINGS[op.rounding](positions.astype(np.float32))
     return data.take(np.clip(rounded, 0, data.shape[axis] - 1).astype(np.intp), axis=axis)
 
 

@@ -197,6 +197,8 @@ def read_matmul(source: Source) -> Read:
 @reads("BatchNormalization")
 def read_batch_normalization(source: Source) -> Read:
     """In inference form: one output; ``training_mode`` since 14."""
+    if source.tensor(0).rank < 2:
+        raise Unmapped("its input has no axis of channels")
     if source.take("training_mode", 0):
         raise Unmapped("it is in training mode")
     if source.opset < 9 and source.take("spatial", 1) != 1:
