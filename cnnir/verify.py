@@ -15,10 +15,12 @@ def verify(graph: Graph) -> None:
     """Check use lists, names, order, ownership, and every type by inferring it anew.
 
     Raises:
-        CnnirError: ``verify-…`` naming the node, with the nodes around it.
+        CnnirError: ``verify-…`` naming the node, with the nodes around it; the code of inference where a node does
+            not take its operands any more.
     """
-    nodes = graph.nodes
+    nodes = _walked(graph)
     _verify_tables(graph, nodes)
+    _verify_values(graph)
     defined = {value for value in graph.values if value.producer is None}
     for position, node in enumerate(nodes):
         for value in node.operands:
@@ -26,12 +28,27 @@ def verify(graph: Graph) -> None:
                 _fail(nodes, position, "verify-foreign", f"operand {value.name} is not a value of the graph")
             if value not in defined:
                 _fail(nodes, position, "verify-order", f"operand {value.name} is not made before it is read")
-        _verify_node(nodes, position)
+        _verify_node(graph, nodes, position)
         defined.update(node.outputs)
     _verify_uses(graph, nodes)
-    for value in graph.outputs:
-        if value not in graph:
-            raise CnnirError("verify-foreign", "an output is not a value of the graph", got=value.name)
+    for kind, values in (("input", graph.inputs), ("output", graph.outputs)):
+        for value in values:
+            if value not in graph:
+                raise CnnirError("verify-foreign", f"an {kind} is not a value of the graph", got=value.name)
+
+
+def _walked(graph: Graph) -> tuple[Node, ...]:
+    """The nodes in their order, both ways the same, and not without end."""
+    nodes: list[Node] = []
+    node = graph._first
+    while node is not None and len(nodes) <= len(graph):
+        if node._previous is not (nodes[-1] if nodes else None):
+            raise CnnirError("verify-nodes", "the node does not know what stands before it", node=node.label)
+        nodes.append(node)
+        node = node._next
+    if graph._last is not (nodes[-1] if nodes else None):
+        raise CnnirError("verify-nodes", "the list of nodes does not end at its last", got=len(nodes))
+    return tuple(nodes)
 
 
 def _verify_tables(graph: Graph, nodes: tuple[Node, ...]) -> None:
@@ -45,13 +62,20 @@ def _verify_tables(graph: Graph, nodes: tuple[Node, ...]) -> None:
                 raise CnnirError(
                     "verify-names", f"a {kind} is registered under another name", expected=item.name, got=name
                 )
+
+
+def _verify_values(graph: Graph) -> None:
+    if len(set(graph.inputs)) != len(graph.inputs):
+        raise CnnirError("verify-names", "an input stands twice", got=", ".join(value.name for value in graph.inputs))
+    inputs = set(graph.inputs)
     for value in graph.values:
-        if value.producer is not None and value.producer not in graph:
-            raise CnnirError(
-                "verify-producer", f"{value.name} is made by a node that is gone", node=value.producer.label
-            )
-        if value.producer is None and value.weight is None and not any(value is given for given in graph.inputs):
-            raise CnnirError("verify-producer", "a value is neither input nor weight nor made", got=value.name)
+        node, given = value.producer, (value in inputs) + (value.weight is not None)
+        if node is not None and node not in graph:
+            raise CnnirError("verify-producer", f"{value.name} is made by a node that is gone", node=node.label)
+        if node is not None and (value.index >= len(node.outputs) or node.outputs[value.index] is not value):
+            raise CnnirError("verify-producer", f"{value.name} is not what the node makes", node=node.label)
+        if given + (node is not None) != 1:
+            raise CnnirError("verify-producer", "a value is one of input, weight and made", got=value.name)
         if value.weight is not None and value.weight.type != value.type:
             raise CnnirError(
                 "verify-types", "a weight has another type than its value", node=value.name,
@@ -59,15 +83,17 @@ def _verify_tables(graph: Graph, nodes: tuple[Node, ...]) -> None:
             )  # fmt: skip
 
 
-def _verify_node(nodes: tuple[Node, ...], position: int) -> None:
+def _verify_node(graph: Graph, nodes: tuple[Node, ...], position: int) -> None:
     node = nodes[position]
     for index, value in enumerate(node.outputs):
         if value.producer is not node or value.index != index:
             _fail(nodes, position, "verify-producer", f"output {value.name} does not know its producer")
+        if value not in graph:
+            _fail(nodes, position, "verify-foreign", f"output {value.name} is not a value of the graph")
     try:
         types, facts = infer(node.op, node.inputs, node.label)
     except CnnirError as error:
-        _fail(nodes, position, error.code, error.message)
+        _fail(nodes, position, error.code, error.message, error.expected, error.got)
     if len(types) != len(node.outputs):
         _fail(nodes, position, "verify-types", f"{len(types)} outputs are inferred, {len(node.outputs)} are there")
     for value, type_ in zip(node.outputs, types, strict=True):
@@ -90,7 +116,10 @@ def _verify_uses(graph: Graph, nodes: tuple[Node, ...]) -> None:
             )
 
 
-def _fail(nodes: tuple[Node, ...], position: int, code: str, message: str) -> NoReturn:
+def _fail(
+    nodes: tuple[Node, ...], position: int, code: str, message: str, expected: object = None, got: object = None
+) -> NoReturn:
     around = nodes[max(0, position - _CONTEXT) : position + _CONTEXT + 1]
     shown = " -> ".join(f"*{node.name}*" if node is nodes[position] else node.name for node in around)
-    raise CnnirError(code, message, node=nodes[position].label, hint=f"around it: {shown}")
+    hint = f"around it: {shown}"
+    raise CnnirError(code, message, node=nodes[position].label, expected=expected, got=got, hint=hint)
