@@ -299,7 +299,7 @@ def _every(step: int, start: int, rank: int) -> tuple[Any, ...]:
 def _strided(array: AnyArray) -> AnyArray:
     """The same elements, not one behind the other, and read-only."""
     wide = np.zeros(tuple(2 * size for size in array.shape), array.dtype)
-    view = wide[_every(2, 0, array.ndim)]
+    view: AnyArray = wide[_every(2, 0, array.ndim)]
     view[...] = array
     view.flags.writeable = False
     return view
