@@ -78,6 +78,7 @@ class _Reader:
             info.name: info.type for info in (*self.proto.value_info, *self.proto.output) if info.HasField("type")
         }
         self.stale: list[str] = []
+        self.listed: list[str] = []
         self._provenance(model)
         self._interface()
         nodes = _sorted(self.proto, self.values.keys() | self.weights.keys(), self.graph.notes)
@@ -87,6 +88,8 @@ class _Reader:
         )
         for node in nodes:
             self._node(node)
+        if model.ir_version >= 4:  # before it the format demands that all are listed: that says nothing
+            self.graph.provenance.listed = tuple(name for name in self.listed if name in self.values)
         self.graph.set_outputs(self._value(output.name, "an output of the graph") for output in self.proto.output)
         self._notes(model.ir_version)
 
@@ -125,15 +128,13 @@ class _Reader:
             self._new_weight(tensor.name, weight_from_tensor(tensor, self.folder))
         for sparse in self.proto.sparse_initializer:
             self._new_weight(sparse.values.name, weight_from_sparse(sparse))
-        listed = []
         for info in self.proto.input:
             if info.name in self.weights:
-                listed.append(info.name)
+                self.listed.append(info.name)
                 continue
             if not info.name or info.name in self.values:
                 raise CnnirError("name-taken", "two inputs of one name, or one without", got=info.name)
             self.values[info.name] = self.graph.add_input(info.name, type_from_proto(info.type, info.name))
-        self.graph.provenance.listed = tuple(listed)
 
     def _new_weight(self, name: str, weight: Weight) -> None:
         if name in self.weights or name in self.values:

@@ -28,7 +28,7 @@ from cnnir.exporters.onnx.types import CODES, type_to_proto
 from cnnir.files import write_files
 from cnnir.graph import Graph, Node, Value
 from cnnir.ops import Opaque
-from cnnir.types import DType
+from cnnir.types import DType, Type
 from cnnir.weights import AnyArray, Fill, Weight
 
 INLINE_LIMIT = 1_500_000_000
@@ -112,7 +112,7 @@ class _Writer:
         self.taken = {value.name for value in graph.values}
         self.node_names = {node.name for node in graph.nodes}
         self.written: set[str] = set()
-        self.filled: list[Value] = []
+        self.declared: dict[str, Type] = {}
 
     def _ir_version(self, *, raised: bool) -> int:
         """The graph's own; where the opset is raised, at least the one that came with it."""
@@ -127,11 +127,16 @@ class _Writer:
         for node in self.graph.nodes:
             self._node(node)
         source = self.graph.provenance
-        body = helper.make_graph(self.nodes, self.graph.name, self._inputs(), [_info(v) for v in self.graph.outputs])
+        body = helper.make_graph(
+            self.nodes, self.graph.name, self._inputs(), [_info(value.name, value.type) for value in self.graph.outputs]
+        )
         body.initializer.extend(self.initializers.values())
-        outputs = [*self.filled, *(value for node in self.graph.nodes for value in node.outputs)]
-        shown = [value for value in outputs if not self.graph.is_output(value)]
-        body.value_info.extend(info for info in map(_info, shown) if info.HasField("type"))
+        for value in (value for node in self.graph.nodes for value in node.outputs):
+            self.declare(value.name, value.type)
+        for value in self.graph.outputs:
+            self.declared.pop(value.name, None)
+        infos = (_info(name, type_) for name, type_ in self.declared.items())
+        body.value_info.extend(info for info in infos if info.HasField("type"))
         model = ModelProto(ir_version=self.ir_version, graph=body)
         model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in self.opsets.items())
         for name, text in source.fields.items():
@@ -164,13 +169,17 @@ class _Writer:
             number += 1
             name = f"{wish}_{number}"
 
-    def temporary(self, node: Node, key: str) -> str:
+    def temporary(self, node: Node, key: str, type_: Type) -> str:
         name, number = f"{node.name}.{key}", 0
         while name in self.taken or name in self.initializers:
             number += 1
             name = f"{node.name}.{key}_{number}"
         self.taken.add(name)
+        self.declare(name, type_)
         return name
+
+    def declare(self, name: str, type_: Type) -> None:
+        self.declared[name] = type_
 
     def emit(self, node: Node, op_type: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any) -> None:
         kept = list(inputs)
@@ -230,7 +239,7 @@ class _Writer:
             proto.name = self._node_name(value.name)
             proto.attribute.append(helper.make_attribute("value", element))
             self.nodes.append(proto)
-            self.filled.append(value)
+            self.declare(value.name, value.type)
         elif weight is not None:
             self.initializers[value.name] = tensor_from_weight(value.name, weight)
 
@@ -251,11 +260,11 @@ class _Writer:
         return name
 
     def _inputs(self) -> list[ValueInfoProto]:
-        inputs = [_info(value) for value in self.graph.inputs]
+        inputs = [_info(value.name, value.type) for value in self.graph.inputs]
         # Before IR 4 every initializer is an input as well; later, those that the caller may override are.
-        listed = dict.fromkeys(name for name in self.graph.provenance.listed if name in self.initializers)
-        if self.ir_version < 4:
-            listed.update(dict.fromkeys(self.initializers))
+        listed = self.initializers if self.ir_version < 4 else [
+            name for name in self.graph.provenance.listed if name in self.initializers
+        ]  # fmt: skip
         return inputs + [
             helper.make_tensor_value_info(name, self.initializers[name].data_type, list(self.initializers[name].dims))
             for name in listed
@@ -272,9 +281,9 @@ def _plain_integer(dtype: DType) -> bool:
     return dtype.is_integer and dtype.bits is not None and dtype.bits >= 8
 
 
-def _info(value: Value) -> ValueInfoProto:
-    proto = type_to_proto(value.type)
-    return ValueInfoProto(name=value.name, type=proto) if proto is not None else ValueInfoProto(name=value.name)
+def _info(name: str, type_: Type) -> ValueInfoProto:
+    proto = type_to_proto(type_)
+    return ValueInfoProto(name=name, type=proto) if proto is not None else ValueInfoProto(name=name)
 
 
 def _same_meaning(op: Opaque, version: int) -> bool:

@@ -72,7 +72,8 @@ class Source:
         """An attribute's value; each attribute has to be taken, or the node is not understood."""
         attribute = self._attributes.pop(name, None)
         if attribute is None:
-            return default
+            # ONNX holds floats in single precision: a default that is written out reads back as the same number.
+            return float(np.float32(default)) if isinstance(default, float) else default
         if attribute.ref_attr_name:
             raise Unmapped(f"{name} refers to a function's attribute")
         value = helper.get_attribute_value(attribute)
@@ -149,8 +150,12 @@ class Target(Protocol):
         """The name of a constant for the operand `key` of a node, made when it is not there yet."""
         ...
 
-    def temporary(self, node: Node, key: str) -> str:
+    def temporary(self, node: Node, key: str, type_: Type) -> str:
         """A name for a value that only the written form has."""
+        ...
+
+    def declare(self, name: str, type_: Type) -> None:
+        """Write down the type of such a value, where its name is given."""
         ...
 
     def emit(self, node: Node, op_type: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any) -> None:

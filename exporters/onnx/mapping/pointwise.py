@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnir.dims import is_known
+from cnnir.dims import is_known, product
 from cnnir.exporters.onnx.mapping.base import (
     Read,
     Source,
@@ -144,7 +144,8 @@ def _softmax_flattened(target: Target, node: Node, op: Softmax, *, trailing: boo
     type_ = node.output.type
     if not trailing or not isinstance(type_, TensorType) or not all(is_known(dim) for dim in type_.shape):
         raise Unmapped("a Softmax over these axes cannot be said in ONNX")
-    flat, summed = target.temporary(node, "flat"), target.temporary(node, "normalized")
+    folded = type_.with_shape((product(type_.shape[: op.axes[0]]), product(type_.shape[op.axes[0] :])))
+    flat, summed = (target.temporary(node, key, folded) for key in ("flat", "normalized"))
     shape = target.constant(node, "shape", int64([dim for dim in type_.shape if is_known(dim)]))
     target.emit(node, "Flatten", [target.name(node.inputs[0])], [flat], axis=op.axes[0])
     target.emit(node, "Softmax", [flat], [summed], axis=1)

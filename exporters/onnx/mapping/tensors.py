@@ -149,6 +149,7 @@ def write_dropout(target: Target, node: Node, op: Dropout) -> None:
         require_opset(target, node, 10)
     elif OUTPUT_NAME + "mask" in node.metadata and target.opset < 10:
         outputs.append(node.metadata[OUTPUT_NAME + "mask"])
+        target.declare(outputs[-1], node.output.type)
     if target.opset < 12:
         target.emit(node, "Dropout", inputs, outputs, ratio=op.ratio)
         return
