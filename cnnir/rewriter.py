@@ -218,7 +218,7 @@ class Rewriter:
         """Another name for a value or a node.
 
         Raises:
-            CnnirError: ``name-taken``, ``value-foreign`` or ``node-foreign``.
+            CnnirError: ``name-taken``, ``name-empty``, ``value-foreign`` or ``node-foreign``.
         """
         if isinstance(item, Value):
             self._require_value(item)
@@ -314,6 +314,8 @@ class Rewriter:
 def _rename(table: dict[str, NamedT], item: NamedT, name: str) -> None:
     if name == item.name:
         return
+    if not name:
+        raise CnnirError("name-empty", "no name cannot be told from a part that is absent", node=item.name)
     if name in table:
         raise CnnirError("name-taken", "a second one of one name", node=item.name, got=name)
     # Anew in the old order: values and weights are written out in the order of the table.
