@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cnnir.errors import CnnirError
-from cnnir.ops.base import Facts, Inputs, Op, normalize_axis
+from cnnir.ops.base import Facts, Inputs, Op, require_floats, require_front_axes, require_numbers
 from cnnir.types import Type
 
 
@@ -15,7 +14,7 @@ class Activation(Op):
     in_place: ClassVar[bool] = True
 
     def check(self, inputs: Inputs) -> None:
-        inputs.tensor(0)
+        require_floats(inputs)
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         return (inputs.tensor(0),)
@@ -24,6 +23,9 @@ class Activation(Op):
 @dataclass(frozen=True)
 class Relu(Activation):
     """``max(x, 0)``. ONNX operator specification: Relu."""
+
+    def check(self, inputs: Inputs) -> None:
+        require_numbers(inputs)
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,9 @@ class Clip(Activation):
     low: float | None = None
     high: float | None = None
 
+    def check(self, inputs: Inputs) -> None:
+        require_numbers(inputs)
+
 
 @dataclass(frozen=True)
 class Softmax(Op):
@@ -78,9 +83,8 @@ class Softmax(Op):
     in_place: ClassVar[bool] = True
 
     def check(self, inputs: Inputs) -> None:
-        rank = inputs.tensor(0).rank
-        if list(self.axes) != sorted({normalize_axis(axis, rank) for axis in self.axes}):
-            raise CnnirError("axis", "axes must be counted from the front and ascend", got=list(self.axes))
+        require_floats(inputs)
+        require_front_axes(self.axes, inputs.tensor(0).rank)
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         return (inputs.tensor(0),)

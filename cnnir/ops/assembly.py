@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from cnnir.dims import UNKNOWN, Dim, ceil_div, decide_at_least, is_known
 from cnnir.errors import CnnirError
-from cnnir.ops.base import Facts, Inputs, Op, Operand, Role, normalize_axis, require_same_dtype
+from cnnir.ops.base import Facts, Inputs, Op, Operand, Role, require_front_axes, require_same_dtype
 from cnnir.types import DType, TensorType, Type
 
 PadMode: TypeAlias = Literal["constant", "reflect", "edge", "wrap"]
@@ -25,7 +25,7 @@ class Concat(Op):
     def check(self, inputs: Inputs) -> None:
         require_same_dtype(inputs, *range(len(inputs)))
         first = inputs.tensor(0)
-        normalize_axis(self.axis, first.rank)
+        require_front_axes((self.axis,), first.rank)
         for index in range(1, len(inputs)):
             inputs.rank(index, first.rank, first.rank)
 
@@ -59,7 +59,7 @@ class Split(Op):
         return len(self.sizes)
 
     def check(self, inputs: Inputs) -> None:
-        normalize_axis(self.axis, inputs.rank(0, 1).rank)
+        require_front_axes((self.axis,), inputs.rank(0, 1).rank)
         if any(is_known(size) and size < 0 for size in self.sizes):
             raise CnnirError("split-sizes", "a part cannot have a negative size", got=list(self.sizes))
 
@@ -93,8 +93,9 @@ class Slice(Op):
     def check(self, inputs: Inputs) -> None:
         rank = inputs.tensor(0).rank
         lengths = {len(part) for part in (self.starts, self.ends, self.axes, self.steps)}
-        if len(lengths) != 1 or len({normalize_axis(axis, rank) for axis in self.axes}) != len(self.axes):
+        if len(lengths) != 1 or len(set(self.axes)) != len(self.axes):
             raise CnnirError("slice", "starts, ends, axes and steps do not belong together", got=str(self))
+        require_front_axes(sorted(self.axes), rank)
         if 0 in self.steps:
             raise CnnirError("slice", "a step cannot be 0", got=list(self.steps))
 
@@ -204,7 +205,10 @@ class ConstantOfShape(Op):
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         contents = inputs.weight(0)
         if contents is not None:
-            return (TensorType(self.dtype, tuple(int(dim) for dim in contents.array())),)
+            shape = tuple(int(dim) for dim in contents.array())
+            if any(dim < 0 for dim in shape):
+                raise CnnirError("dim-negative", "a dim cannot be negative", got=list(shape))
+            return (TensorType(self.dtype, shape),)
         (rank,) = inputs.tensor(0).shape
         if not is_known(rank):
             return self.infer_unknown(inputs)

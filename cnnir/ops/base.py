@@ -279,6 +279,41 @@ def normalize_axis(axis: int, rank: int) -> int:
     Raises:
         CnnirError: ``axis`` when it is outside ``-rank .. rank - 1``.
     """
-    if not -rank <= axis < max(rank, 1):
-        raise CnnirError("axis", "axis outside the tensor's rank", expected=f"-{rank} to {rank - 1}", got=axis)
-    return axis % max(rank, 1)
+    if not -rank <= axis < rank:
+        wanted = f"-{rank} to {rank - 1}" if rank else "none, for the tensor is a scalar"
+        raise CnnirError("axis", "axis outside the tensor's rank", expected=wanted, got=axis)
+    return axis % rank
+
+
+def require_front_axes(axes: Sequence[int], rank: int) -> None:
+    """The axes stand in ascending order, each once, counted from the front.
+
+    Raises:
+        CnnirError: ``axis``.
+    """
+    if list(axes) != sorted({normalize_axis(axis, rank) for axis in axes}):
+        raise CnnirError("axis", "axes must be counted from the front and ascend", got=list(axes))
+
+
+def require_floats(inputs: Inputs, index: int = 0) -> None:
+    """The operand holds real floating-point numbers.
+
+    Raises:
+        CnnirError: ``operand-dtype``.
+    """
+    dtype = inputs.tensor(index).dtype
+    if not dtype.is_float:
+        raise CnnirError(
+            "operand-dtype", f"{inputs.name(index)} has no element type to compute with", expected="floats",
+            got=dtype.value,
+        )  # fmt: skip
+
+
+def require_numbers(inputs: Inputs, index: int = 0) -> None:
+    """The operand holds integers or real floating-point numbers.
+
+    Raises:
+        CnnirError: ``operand-dtype``.
+    """
+    if not inputs.tensor(index).dtype.is_integer:
+        require_floats(inputs, index)

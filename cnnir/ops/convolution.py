@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from cnnir.dims import Dim, product
 from cnnir.errors import CnnirError
-from cnnir.ops.base import Cost, Facts, Inputs, Op, Operand, Role, require_same_dtype
+from cnnir.ops.base import Cost, Facts, Inputs, Op, Operand, Role, require_floats, require_same_dtype
 from cnnir.ops.window import AutoPad, Window
 from cnnir.types import TensorType, Type, known_shape
 
@@ -38,6 +38,7 @@ class Conv(Op):
         data = inputs.rank(0, 3)
         weight = inputs.rank(1, data.rank, data.rank)
         require_same_dtype(inputs, 0, 1, 2)
+        require_floats(inputs)
         kernel = known_shape(weight.shape[2:])
         self.window((0, 0, *kernel)).check()
         if self.group < 1:
@@ -100,6 +101,7 @@ class ConvTranspose(Op):
         data = inputs.rank(0, 3)
         weight = inputs.rank(1, data.rank, data.rank)
         require_same_dtype(inputs, 0, 1, 2)
+        require_floats(inputs)
         kernel = known_shape(weight.shape[2:])
         Window(kernel, self.strides, self.pads, self.dilations, self.auto_pad).check()
         if self.group < 1:

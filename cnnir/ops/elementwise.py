@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cnnir.ops.base import Facts, Inputs, Op, Operand, require_same_dtype
+from cnnir.ops.base import Facts, Inputs, Op, Operand, require_numbers, require_same_dtype
 from cnnir.ops.broadcasting import broadcast
 from cnnir.types import DType, TensorType, Type
 
@@ -17,6 +17,7 @@ class Arithmetic(Op):
 
     def check(self, inputs: Inputs) -> None:
         require_same_dtype(inputs, *range(len(inputs)))
+        require_numbers(inputs)
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         tensors = inputs.tensors()

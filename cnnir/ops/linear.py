@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cnnir.dims import Dim, Shape
-from cnnir.ops.base import Cost, Facts, Inputs, Op, Operand, Role, require_same_dtype
+from cnnir.ops.base import Cost, Facts, Inputs, Op, Operand, Role, require_numbers, require_same_dtype
 from cnnir.ops.broadcasting import broadcast
 from cnnir.types import TensorType, Type
 
@@ -32,6 +32,7 @@ class Gemm(Op):
         inputs.rank(0, 2, 2)
         inputs.rank(1, 2, 2)
         require_same_dtype(inputs, 0, 1, 2)
+        require_numbers(inputs)
 
     def sizes(self, inputs: Inputs) -> tuple[Dim, Dim, Dim, Dim]:
         """M, K as A has it, K as B has it, N."""
@@ -78,6 +79,7 @@ class MatMul(Op):
         inputs.rank(0, 1)
         inputs.rank(1, 1)
         require_same_dtype(inputs, 0, 1)
+        require_numbers(inputs)
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         left, right = inputs.tensor(0).shape, inputs.tensor(1).shape

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cnnir.errors import CnnirError
-from cnnir.ops.base import Facts, Inputs, Op, Operand, Role
+from cnnir.ops.base import Facts, Inputs, Op, Operand, Role, require_floats
 from cnnir.types import Type
 
 
@@ -30,8 +30,10 @@ class BatchNormalization(Op):
 
     def check(self, inputs: Inputs) -> None:
         inputs.rank(0, 2)
+        require_floats(inputs)
         for index in range(1, 5):
             inputs.rank(index, 1, 1)
+            require_floats(inputs, index)
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         data = inputs.tensor(0)
@@ -58,6 +60,7 @@ class LRN(Op):
 
     def check(self, inputs: Inputs) -> None:
         inputs.rank(0, 2)
+        require_floats(inputs)
         if self.size < 1:
             raise CnnirError("lrn-size", "size out of range", expected="at least 1", got=self.size)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cnnir.ops.base import Facts, Inputs, Op
+from cnnir.ops.base import Facts, Inputs, Op, require_floats, require_numbers
 from cnnir.ops.window import AutoPad, Window
 from cnnir.types import DType, TensorType, Type
 
@@ -28,6 +28,7 @@ class Pool(Op):
     def check(self, inputs: Inputs) -> None:
         self.window.check()
         inputs.rank(0, 2 + len(self.kernel_shape), 2 + len(self.kernel_shape))
+        require_numbers(inputs)
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         data = inputs.tensor(0)
@@ -62,6 +63,10 @@ class AveragePool(Pool):
     count_include_pad: bool = False
     """Whether padding counts in the divisor; what `ceil_mode` lets a window reach beyond the padding never does."""
 
+    def check(self, inputs: Inputs) -> None:
+        super().check(inputs)
+        require_floats(inputs)
+
 
 @dataclass(frozen=True)
 class GlobalPool(Op):
@@ -69,6 +74,7 @@ class GlobalPool(Op):
 
     def check(self, inputs: Inputs) -> None:
         inputs.rank(0, 2)
+        require_floats(inputs)
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         data = inputs.tensor(0)

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from cnnir.errors import CnnirError
-from cnnir.ops.base import Facts, Inputs, Op, normalize_axis
+from cnnir.ops.base import Facts, Inputs, Op, require_front_axes, require_numbers
 from cnnir.types import Type
 
 
@@ -16,9 +15,8 @@ class ReduceMean(Op):
     keepdims: bool = True
 
     def check(self, inputs: Inputs) -> None:
-        rank = inputs.tensor(0).rank
-        if list(self.axes) != sorted({normalize_axis(axis, rank) for axis in self.axes}):
-            raise CnnirError("axis", "axes must be counted from the front and ascend", got=list(self.axes))
+        require_numbers(inputs)
+        require_front_axes(self.axes, inputs.tensor(0).rank)
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         data = inputs.tensor(0)

@@ -63,6 +63,8 @@ class Resize(Op):
             )
         if any(scale <= 0 for scale in self.scales or ()):
             raise CnnirError("resize-target", "a scale must be positive", got=self.scales)
+        if any(is_known(size) and size < 0 for size in self.sizes or ()):
+            raise CnnirError("resize-target", "a size cannot be negative", got=list(self.sizes or ()))
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         data = inputs.tensor(0)

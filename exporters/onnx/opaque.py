@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import ModelProto, NodeProto, ValueInfoProto, helper, shape_inference
 
 from cnnir.dims import UNKNOWN, Dim, format_dim, symbols
@@ -42,7 +43,9 @@ def infer(op: Opaque, sources: tuple[Source | None, ...]) -> tuple[Type, ...]:
     try:
         model = _model(op, sources)
         inferred = shape_inference.infer_shapes(model, data_prop=True)
-    except (RuntimeError, ValueError, TypeError, shape_inference.InferenceError, onnx.checker.ValidationError):
+    except (
+        DecodeError, RuntimeError, ValueError, TypeError, shape_inference.InferenceError, onnx.checker.ValidationError,
+    ):  # fmt: skip
         return unknown
     found = {info.name: info.type for info in inferred.graph.value_info} | {
         info.name: info.type for info in inferred.graph.output if info.type.WhichOneof("value")
@@ -63,8 +66,9 @@ def evaluate(op: Opaque, arrays: Sequence[AnyArray | None]) -> list[AnyArray]:
     from onnx.reference import ReferenceEvaluator  # noqa: PLC0415  slow to import, and seldom needed
 
     sources = [None if array is None else _Given(array) for array in arrays]
-    feeds = {name: array for name, array in zip(_input_names(op, sources), arrays, strict=True) if array is not None}
     try:
+        pairs = zip(_input_names(op, sources), arrays, strict=True)
+        feeds = {name: array for name, array in pairs if array is not None}
         found = ReferenceEvaluator(_model(op, sources, constants=False)).run(None, feeds)
     except Exception as error:  # noqa: BLE001  whatever the reference raises, the op could not be computed
         raise CnnirError(
