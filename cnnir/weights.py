@@ -4,6 +4,7 @@ Planning a network needs the shapes of its weights, never their contents: VGG-19
 A weight is a fill, a range of a file, an array or a seeded draw; reshaped, transposed or sliced it stays lazy.
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,9 +204,9 @@ def _sliced_shape(shape: tuple[int, ...], ranges: tuple[slice, ...]) -> tuple[in
 
 def unpack(raw: NDArray[np.uint8], dtype: DType, shape: tuple[int, ...]) -> AnyArray:
     """Sub-byte elements, the first in the low bits (onnx.proto3, ``TensorProto``), as one byte an element."""
-    bits = dtype.bits or 8
-    shifts = np.arange(0, 8, bits, dtype=np.uint8)
-    codes = ((raw[:, None] >> shifts) & ((1 << bits) - 1)).reshape(-1)[: int(np.prod(shape))]
+    bits, count = dtype.bits or 8, math.prod(shape)
+    stream = np.unpackbits(raw, bitorder="little")[: count * bits]
+    codes = np.packbits(stream.reshape(count, bits), axis=1, bitorder="little").reshape(-1)
     if dtype.is_integer and not dtype.value.startswith("u"):
         signed = codes.astype(np.int8)
         codes = np.where(signed >= 1 << (bits - 1), signed - (1 << bits), signed)

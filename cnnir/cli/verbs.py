@@ -139,13 +139,16 @@ def _words(entry: dict[str, Any]) -> str:
 
 def export(options: Namespace) -> int:
     """``cnnir export``: 0."""
+    to_stdout = options.output in (None, "-")
+    if to_stdout and (options.to == "onnx" or options.json):
+        what = "an ONNX model is binary and" if options.to == "onnx" else "beside the JSON, the text"
+        raise CnnirError("usage", f"{what} needs a file", hint="give one with -o FILE")
     graph = open_model(options)
     if options.to == "text":
-        emit(print_graph(graph), options.output)
-        size = len(print_graph(graph).encode())
+        text = print_graph(graph)
+        emit(text, options.output)
+        size = len(text.encode())
     else:
-        if options.output is None:
-            raise CnnirError("usage", "an ONNX model is binary and needs a file", hint="give one with -o FILE")
         save(graph, options.output, opset=options.opset, ir_version=options.ir_version, external=options.external)
         say(options.output)
         size = Path(options.output).stat().st_size

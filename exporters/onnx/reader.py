@@ -21,6 +21,9 @@ from cnnir.weights import Array, Weight
 OLDEST_OPSET = 7
 """Before it, arithmetic broadcasts by attributes that no exporter writes any more."""
 
+_RENAME = "every value of a graph has a name of its own; rename one of the two"
+_DEFINE = "a node, an input or an initializer has to bear this name"
+
 _STANDARD = ("", "ai.onnx")
 
 
@@ -60,7 +63,10 @@ def read(model: ModelProto, folder: Path | None = None) -> Graph:
             ``external-data``, or from the inference of a node that contradicts itself.
     """
     if not model.opset_import:
-        raise CnnirError("model-syntax", "the model does not say which opset it is written in", got="no opset_import")
+        raise CnnirError(
+            "model-syntax", "the model does not say which opset it is written in", got="no opset_import",
+            hint="export it again, or add an opset_import",
+        )  # fmt: skip
     if model.functions:
         model = inline_local_functions(model)
     return _Reader(model, folder).graph
@@ -98,7 +104,7 @@ class _Reader:
     def _provenance(self, model: ModelProto) -> None:
         if self.opsets.get("", OLDEST_OPSET) < OLDEST_OPSET:
             raise CnnirError(
-                "opset", "the model is written in an opset that is too old", expected=f"{OLDEST_OPSET} or later",
+                "opset", "the model is written in too old an opset", node="ai.onnx", expected=f"at least {OLDEST_OPSET}",
                 got=self.opsets[""], hint="convert it with onnx.version_converter",
             )  # fmt: skip
         fields = ("producer_name", "producer_version", "domain", "doc_string")
@@ -133,12 +139,12 @@ class _Reader:
                 self.listed.append(info.name)
                 continue
             if not info.name or info.name in self.values:
-                raise CnnirError("name-taken", "two inputs of one name, or one without", got=info.name)
+                raise CnnirError("name-taken", "two inputs of one name, or one without", got=info.name, hint=_RENAME)
             self.values[info.name] = self.graph.add_input(info.name, type_from_proto(info.type, info.name))
 
     def _new_weight(self, name: str, weight: Weight) -> None:
         if name in self.weights or name in self.values:
-            raise CnnirError("name-taken", "a second value of one name", got=name)
+            raise CnnirError("name-taken", "a second value of one name", node=name, got=name, hint=_RENAME)
         self.weights[name] = weight
 
     def _value(self, name: str, reader: str) -> Value:
@@ -147,7 +153,9 @@ class _Reader:
         if value is None:
             weight = self.weights.get(name)
             if weight is None:
-                raise CnnirError("value-undefined", f"{name!r} is read but nothing defines it", node=reader)
+                raise CnnirError(
+                    "value-undefined", f"{name!r} is read but nothing defines it", node=reader, hint=_DEFINE
+                )
             value = self.values[name] = self.graph.add_weight(name, weight)
         return value
 
@@ -157,7 +165,7 @@ class _Reader:
         label = f"{proto.name or (proto.output[0] if proto.output else '?')} ({proto.op_type})"
         for name in proto.output:
             if name and (name in self.values or name in self.weights):
-                raise CnnirError("name-taken", "a second value of one name", node=label, got=name)
+                raise CnnirError("name-taken", "a second value of one name", node=label, got=name, hint=_RENAME)
         try:
             weight = self._folded(proto)
         except CnnirError as error:
@@ -168,7 +176,9 @@ class _Reader:
         for name in proto.input:
             # A weight read by a node that stays, so it becomes a value; settings are sorted out by the mapping.
             if name and name not in self.values and name not in self.weights:
-                raise CnnirError("value-undefined", f"{name!r} is read but nothing defines it", node=label)
+                raise CnnirError(
+                    "value-undefined", f"{name!r} is read but nothing defines it", node=label, hint=_DEFINE
+                )
         op, operands, outputs, metadata = self._mapped(proto, label)
         node = self.graph.add_node(
             op, [self._operand(operand, label) for operand in operands], name=proto.name or None, outputs=outputs,
@@ -358,7 +368,11 @@ def _sorted(proto: GraphProto, given: Iterable[str], notes: list[str]) -> list[N
                 done.append(node)
                 known.update(node.output)
         if len(left) == len(waiting):
-            raise CnnirError("graph-cycle", "nodes wait for each other", got=", ".join(_cycle(left, known, made_by)))
+            cycle = _cycle(left, known, made_by)
+            raise CnnirError(
+                "graph-cycle", "nodes wait for each other", node=cycle[0], got=" -> ".join([*cycle, cycle[0]]),
+                hint="a network is a graph without cycles; cut one of these edges",
+            )  # fmt: skip
         if left and waiting is nodes:
             notes.append("the nodes do not stand in an executable order in the file; they were sorted")
         waiting = left

@@ -1,0 +1,414 @@
+"""What the reader takes, what it refuses, and how."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import cnnir
+from cnnir import CnnirError
+from cnnir.exporters.onnx import read, write
+from cnnir.ops import Opaque
+from cnnir.text import print_graph
+from cnnir.types import OptionalType, SequenceType, TensorType, UnknownType
+from cnnir.verify import verify
+from cnnir.weights import AnyArray, FileRange, Fill
+from tests.broken_models import BROKEN, conv_model, write_good
+
+FLOAT = TensorProto.FLOAT
+
+
+def model(
+    nodes: list[onnx.NodeProto],
+    inputs: list[onnx.ValueInfoProto],
+    outputs: list[onnx.ValueInfoProto],
+    weights: list[TensorProto] | None = None,
+    *,
+    opset: int = 17,
+    ir_version: int = 8,
+) -> onnx.ModelProto:
+    """A model of these parts."""
+    graph = helper.make_graph(nodes, "parts", inputs, outputs, weights or [])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version)
+
+
+def tensor(name: str, shape: list[int | str] | None = None, dtype: int = FLOAT) -> onnx.ValueInfoProto:
+    """A value of a tensor type."""
+    return helper.make_tensor_value_info(name, dtype, shape)
+
+
+def judged(proto: onnx.ModelProto, feed: dict[str, AnyArray]) -> None:
+    """ONNX Runtime computes the model, and what we write of it, as the interpreter does."""
+    graph = read(proto)
+    verify(graph)
+    found = graph.run(feed)
+    for candidate in (proto, write(graph)):
+        onnx.checker.check_model(candidate, full_check=True)
+        session = onnxruntime.InferenceSession(candidate.SerializeToString(), providers=["CPUExecutionProvider"])
+        for name, expected in zip(found, session.run(list(found), feed), strict=True):
+            np.testing.assert_allclose(found[name], expected, rtol=1e-5, atol=1e-6)
+
+
+def numbers(*shape: int) -> AnyArray:
+    """Seeded random numbers."""
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+
+# Bad input
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_broken_input(kind: str, tmp_path: Path) -> None:
+    """One line with code, node and hint."""
+    spoil, code, node = BROKEN[kind]
+    spoil(tmp_path / "model.onnx")
+    with pytest.raises(CnnirError) as caught:
+        cnnir.load(tmp_path / "model.onnx")
+    assert caught.value.code == code
+    assert caught.value.node is not None
+    assert caught.value.node.endswith(node)
+    assert caught.value.hint
+    assert "\n" not in str(caught.value)
+
+
+def test_channel_mismatch_tells_both_numbers(tmp_path: Path) -> None:
+    """What onnx's own inference takes without a word."""
+    BROKEN["channels"][0](tmp_path / "model.onnx")
+    onnx.shape_inference.infer_shapes_path(str(tmp_path / "model.onnx"), str(tmp_path / "out.onnx"), strict_mode=True)
+    with pytest.raises(
+        CnnirError, match=r"conv1 \(Conv\): input has 3 channels, weight expects 5 \(expected 5, got 3\)"
+    ):
+        cnnir.load(tmp_path / "model.onnx")
+
+
+def test_every_cut_of_a_file_is_refused_or_loads(tmp_path: Path) -> None:
+    """Wherever a file is cut, the reader gives a graph or one clear line, never another exception."""
+    data = conv_model().SerializeToString()
+    for length in range(0, len(data), 3):
+        (tmp_path / "cut.onnx").write_bytes(data[:length])
+        try:
+            verify(cnnir.load(tmp_path / "cut.onnx"))
+        except CnnirError as error:
+            assert "\n" not in str(error)  # noqa: PT017  a cut may also fall between two parts
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_flipped_bytes(seed: int, tmp_path: Path) -> None:
+    """The same for bytes that are not what they were."""
+    data = bytearray(conv_model().SerializeToString())
+    generator = np.random.default_rng(seed)
+    for _ in range(25):
+        spoilt = bytearray(data)
+        spoilt[int(generator.integers(len(data)))] = int(generator.integers(256))
+        (tmp_path / "spoilt.onnx").write_bytes(spoilt)
+        try:
+            verify(cnnir.load(tmp_path / "spoilt.onnx"))
+        except CnnirError as error:
+            assert "\n" not in str(error)  # noqa: PT017  most flips hit a weight and spoil nothing
+
+
+def test_missing_file() -> None:
+    """A file that is not there."""
+    with pytest.raises(CnnirError, match="file-missing"):
+        cnnir.load("nowhere.onnx")
+
+
+# External data
+
+
+def external(tmp_path: Path) -> Path:
+    """The small network with its weights beside it."""
+    proto = conv_model()
+    onnx.save_model(
+        proto, tmp_path / "model.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0
+    )
+    return tmp_path / "model.onnx"
+
+
+def test_external_data_is_read_when_used(tmp_path: Path) -> None:
+    """A weight in another file is a range of it until somebody wants its contents."""
+    graph = cnnir.load(external(tmp_path))
+    assert isinstance(graph.value("w").weight, FileRange)
+    inline = read(conv_model())
+    feed = {"x": numbers(1, 3, 8, 8)}
+    assert np.array_equal(graph.run(feed)["y"], inline.run(feed)["y"])
+
+
+def test_external_data_too_short(tmp_path: Path) -> None:
+    """A file that ends before the weight does."""
+    path = external(tmp_path)
+    (tmp_path / "weights.bin").write_bytes(b"\0" * 8)
+    with pytest.raises(CnnirError, match=r"w: weights.bin does not hold .* \[external-data\]"):
+        cnnir.load(path)
+
+
+def test_external_data_stays_in_its_folder(tmp_path: Path) -> None:
+    """A model cannot make us read files from elsewhere."""
+    proto = onnx.load(external(tmp_path), load_external_data=False)
+    for entry in proto.graph.initializer[0].external_data:
+        if entry.key == "location":
+            entry.value = "../weights.bin"
+    (tmp_path / "model.onnx").write_bytes(proto.SerializeToString())
+    with pytest.raises(CnnirError, match="outside of the model's folder"):
+        cnnir.load(tmp_path / "model.onnx")
+
+
+def test_save_with_external_data(tmp_path: Path) -> None:
+    """Weights beside the model read back the same, and a second save over the first leaves a whole pair."""
+    graph = read(conv_model())
+    for _ in range(2):
+        cnnir.save(graph, tmp_path / "out.onnx", external=True)
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["out.onnx", "out.onnx.data"]
+    onnx.checker.check_model(str(tmp_path / "out.onnx"), full_check=True)
+    feed = {"x": numbers(1, 3, 8, 8)}
+    assert np.array_equal(cnnir.load(tmp_path / "out.onnx").run(feed)["y"], graph.run(feed)["y"])
+
+
+def test_save_over_the_file_that_the_weights_lie_in(tmp_path: Path) -> None:
+    """A graph whose weights are read from a file can be written over that very file."""
+    path = external(tmp_path)
+    before = numpy_helper.to_array(onnx.load(path).graph.initializer[0])
+    cnnir.save(cnnir.load(path), path, external=True)
+    assert np.array_equal(numpy_helper.to_array(onnx.load(path).graph.initializer[0]), before)
+
+
+def test_save_leaves_nothing_when_it_fails(tmp_path: Path) -> None:
+    """No half-written file, and the old one as it was."""
+    with pytest.raises(CnnirError, match="file-write"):
+        cnnir.save(read(conv_model()), tmp_path / "no" / "such" / "folder.onnx")
+    write_good(tmp_path / "old.onnx")
+    before = (tmp_path / "old.onnx").read_bytes()
+    with pytest.raises(CnnirError, match="opset"):
+        cnnir.save(read(conv_model()), tmp_path / "old.onnx", opset=99)
+    assert (tmp_path / "old.onnx").read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["old.onnx"]
+
+
+# Weights that nodes make
+
+
+def test_fill_stays_a_fill() -> None:
+    """ConstantOfShape is folded to an expression, goes through Reshape and Transpose as one, and leaves as one."""
+    proto = model(
+        [
+            helper.make_node("ConstantOfShape", ["size"], ["big"], value=helper.make_tensor("v", FLOAT, [1], [0.5])),
+            helper.make_node("Reshape", ["big", "square"], ["matrix"]),
+            helper.make_node("Transpose", ["matrix"], ["turned"], perm=[1, 0]),
+            helper.make_node("MatMul", ["x", "turned"], ["y"]),
+        ],
+        [tensor("x", [2, 1 << 20])],
+        [tensor("y", [2, 8])],
+        [
+            numpy_helper.from_array(np.array([8 << 20], np.int64), "size"),
+            numpy_helper.from_array(np.array([8, -1], np.int64), "square"),
+        ],
+    )
+    graph = read(proto)
+    assert isinstance(graph.value("turned").weight, Fill)
+    written = write(graph)
+    assert len(written.SerializeToString()) < 1000
+    assert "ConstantOfShape" in [node.op_type for node in written.graph.node]
+    judged(proto, {"x": numbers(2, 1 << 20)})
+
+
+def test_initializers_that_are_inputs() -> None:
+    """IR 3 lists weights among the inputs; they are weights, and the format's rule is kept on the way out."""
+    proto = conv_model()
+    proto.ir_version = 3
+    proto.graph.input.insert(0, tensor("w", [4, 3, 3, 3]))
+    graph = read(proto)
+    assert [value.name for value in graph.inputs] == ["x"]
+    written = write(graph)
+    assert {value.name for value in written.graph.input} == {"x", "w"}
+    onnx.checker.check_model(written, full_check=True)
+
+
+# What is not ours
+
+
+def test_opaque_node() -> None:
+    """An op that we do not define is inferred, evaluated and exported by what defines it."""
+    proto = model(
+        [helper.make_node("Relu", ["x"], ["r"]), helper.make_node("Erf", ["r"], ["e"], name="erf1"),
+         helper.make_node("Relu", ["e"], ["y"])],
+        [tensor("x", [1, 3, 4, 4])],
+        [tensor("y", [1, 3, 4, 4])],
+    )  # fmt: skip
+    graph = read(proto)
+    node = graph.node("erf1")
+    assert isinstance(node.op, Opaque)
+    assert str(node.output.type) == "float32[1, 3, 4, 4]"
+    assert any("Erf" in note for note in graph.notes)
+    table = graph.table()
+    assert table.totals.macs is None
+    assert any("erf1" in reason for reason in table.reasons)
+    judged(proto, {"x": numbers(1, 3, 4, 4)})
+    plan = graph.plan()
+    feed = {"x": numbers(1, 3, 4, 4)}
+    assert np.array_equal(graph.run(feed, plan=plan)["y"], graph.run(feed)["y"])
+
+
+def test_captured_values() -> None:
+    """What a subgraph takes from outside counts as an operand of the node that holds it."""
+    body = helper.make_graph([helper.make_node("Add", ["r", "w"], ["b"])], "then", [], [tensor("b", [2, 2])])
+    other = helper.make_graph([helper.make_node("Mul", ["r", "w"], ["c"])], "else", [], [tensor("c", [2, 2])])
+    proto = model(
+        [
+            helper.make_node("Relu", ["x"], ["r"]),
+            helper.make_node("If", ["flag"], ["y"], name="if1", then_branch=body, else_branch=other),
+        ],
+        [tensor("x", [2, 2]), tensor("flag", [], TensorProto.BOOL)],
+        [tensor("y", [2, 2])],
+        [numpy_helper.from_array(numbers(2, 2), "w")],
+    )
+    graph = read(proto)
+    assert {value.name for value in graph.node("if1").operands} == {"flag", "r", "w"}
+    graph.plan().check(graph)
+    for flag in (True, False):
+        judged(proto, {"x": numbers(2, 2), "flag": np.array(flag)})
+
+
+def test_unknown_types_are_carried() -> None:
+    """A type that nobody knows loads, exports and is refused by name where a size is needed."""
+    node = helper.make_node("Mystery", ["x"], ["m"], name="odd", domain="acme")
+    proto = model([node, helper.make_node("Relu", ["m"], ["y"])], [tensor("x", [1, 4])], [tensor("y")])
+    proto.opset_import.append(helper.make_opsetid("acme", 3))
+    proto.graph.value_info.append(tensor("m"))  # a tensor of any rank
+    graph = read(proto)
+    assert isinstance(graph.value("m").type, UnknownType)
+    assert write(read(write(graph))).SerializeToString() == write(graph).SerializeToString()
+    with pytest.raises(CnnirError, match=r"odd \(acme::Mystery\): m has no size that could be planned"):
+        graph.plan()
+    assert graph.table().totals.bytes is None
+
+
+def test_sequences_and_optionals() -> None:
+    """Types that are no tensors are read, printed and written."""
+    proto = model(
+        [
+            helper.make_node("SplitToSequence", ["x"], ["s"], axis=1),
+            helper.make_node("ConcatFromSequence", ["s"], ["y"], axis=1),
+            helper.make_node("Optional", ["x"], ["o"]),
+        ],
+        [tensor("x", [1, 4])],
+        [tensor("y"), helper.make_value_info("o", helper.make_optional_type_proto(tensor("x", [1, 4]).type))],
+    )
+    graph = read(proto)
+    assert isinstance(graph.value("s").type, SequenceType)
+    assert isinstance(graph.value("o").type, OptionalType)
+    written = write(graph)
+    assert print_graph(read(written)) == print_graph(graph)
+    with pytest.raises(CnnirError, match="size-unknown"):
+        graph.plan()
+
+
+def test_every_element_type_round_trips() -> None:
+    """Inputs of all of ONNX's element types."""
+    codes = [code for code in TensorProto.DataType.values() if code != TensorProto.UNDEFINED]
+    inputs = [tensor(f"x{code}", [2, 3], code) for code in codes]
+    outputs = [tensor(f"y{code}", [2, 3], code) for code in codes]
+    nodes = [helper.make_node("Identity", [f"x{code}"], [f"y{code}"]) for code in codes]
+    newest = onnx.defs.onnx_opset_version()
+    graph = read(model(nodes, inputs, outputs, opset=newest, ir_version=onnx.IR_VERSION))
+    assert all(isinstance(value.type, TensorType) for value in graph.values)
+    written = write(graph)
+    assert [value.type for value in written.graph.input] == [value.type for value in inputs]
+    assert print_graph(read(written)) == print_graph(graph)
+
+
+@pytest.mark.parametrize("name", ["UINT4", "INT4", "FLOAT4E2M1", "UINT2", "INT2", "FLOAT6E2M3", "FLOAT6E3M2"])
+def test_packed_weights_in_a_file(name: str, tmp_path: Path) -> None:
+    """Packed elements are unpacked from another file as onnx itself unpacks them."""
+    code = TensorProto.DataType.Value(name)
+    values = np.arange(-1, 6).clip(0 if name.startswith("U") else -1, 1 if name == "INT2" else 3)
+    packed = numpy_helper.from_array(values.astype(helper.tensor_dtype_to_np_dtype(code)), "w")
+    nodes = [helper.make_node("Identity", ["w"], ["i"]), helper.make_node("Cast", ["i"], ["y"], to=FLOAT)]
+    newest = onnx.defs.onnx_opset_version()
+    proto = model(nodes, [], [tensor("y", [7])], [packed], opset=newest, ir_version=onnx.IR_VERSION)
+    onnx.save_model(proto, tmp_path / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    graph = cnnir.load(tmp_path / "m.onnx")
+    (weight,) = (value.weight for value in graph.weights)
+    assert isinstance(weight, FileRange)
+    assert np.array_equal(weight.array(), numpy_helper.to_array(packed))
+
+
+# Names, metadata, versions
+
+
+def test_metadata_survives() -> None:
+    """What means nothing to us is written out as it came."""
+    proto = conv_model()
+    proto.producer_name, proto.producer_version, proto.domain, proto.model_version = "maker", "1.2", "org.example", 7
+    proto.doc_string, proto.graph.doc_string = "a model", "a graph"
+    helper.set_model_props(proto, {"author": "somebody", "licence": "none"})
+    proto.graph.node[0].doc_string = "the first"
+    proto.graph.node[0].metadata_props.add(key="place", value="here")
+    proto.graph.metadata_props.add(key="stage", value="one")
+    written = write(read(proto))
+    for field in ("producer_name", "producer_version", "domain", "model_version", "doc_string", "metadata_props"):
+        assert getattr(written, field) == getattr(proto, field)
+    assert written.graph.doc_string == "a graph"
+    assert written.graph.metadata_props == proto.graph.metadata_props
+    assert written.graph.node[0].doc_string == "the first"
+    assert written.graph.node[0].metadata_props == proto.graph.node[0].metadata_props
+    assert [node.name for node in written.graph.node] == ["conv1", "relu1"]
+
+
+def test_opset_is_kept_or_raised() -> None:
+    """Only on request is another version written, and the format's version follows it."""
+    graph = read(conv_model())
+    assert [entry.version for entry in write(graph).opset_import] == [17]
+    raised = write(graph, opset=22)
+    assert [entry.version for entry in raised.opset_import] == [22]
+    assert raised.ir_version >= 10
+    onnx.checker.check_model(raised, full_check=True)
+    assert write(graph, ir_version=10).ir_version == 10
+
+
+def test_dropout_mask_without_a_type() -> None:
+    """A second output that nobody reads and nobody typed."""
+    proto = model(
+        [helper.make_node("Dropout", ["x"], ["y", "mask"], ratio=0.5)],
+        [tensor("x", [1, 4])], [tensor("y", [1, 4])], opset=9, ir_version=4,
+    )  # fmt: skip
+    graph = read(proto)
+    assert [value.name for value in graph.values] == ["x", "y"]
+    assert write(graph).graph.node[0].output == ["y", "mask"]
+
+
+def test_nodes_out_of_order_are_sorted() -> None:
+    """The file's order where it is executable, else one that is, and a note."""
+    proto = conv_model()
+    nodes = list(proto.graph.node)
+    del proto.graph.node[:]
+    proto.graph.node.extend(reversed(nodes))
+    graph = read(proto)
+    assert [node.name for node in graph.nodes] == ["conv1", "relu1"]
+    assert any("sorted" in note for note in graph.notes)
+
+
+def test_declared_types_that_are_wrong_are_noted() -> None:
+    """Inference wins over what the file says, and the reader is told."""
+    proto = conv_model()
+    proto.graph.value_info.append(tensor("c", [1, 4, 5, 5]))
+    graph = read(proto)
+    assert str(graph.value("c").type) == "float32[1, 4, 6, 6]"
+    assert any("contradict" in note and "c" in note for note in graph.notes)
+
+
+def test_symbolic_dims_round_trip() -> None:
+    """Names of dims come in, travel through the network as expressions, and go out."""
+    proto = conv_model()
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "N"
+    proto.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "H"
+    graph = read(proto)
+    assert str(graph.value("y").type) == "float32[N, 4, H - 2, 6]"
+    assert [str(one) for one in graph.constraints] == ["H >= 3"]
+    assert print_graph(read(write(graph))) == print_graph(graph)
+    feed = {"x": numbers(2, 3, 9, 8)}
+    assert graph.run(feed)["y"].shape == (2, 4, 7, 6)
+    with pytest.raises(CnnirError, match=r"conv1 \(Conv\): .*H >= 3"):
+        graph.bind(H=2)
