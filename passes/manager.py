@@ -1,7 +1,7 @@
 """Running passes: each on a clone, verified before it is swapped in."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,7 +15,15 @@ from cnnir.verify import verify
 REGISTRY: Mapping[str, type[Pass]] = {cls.name: cls for cls in (DeadCode, InferShapes)}
 """Every pass by name."""
 
-_STAGE = re.compile(r"\s*(?P<name>[a-z0-9-]+)\s*(?:\{(?P<options>[^{}]*)\})?\s*(?:,|$)")
+_STAGE = re.compile(r"\s*(?P<name>[a-z0-9-]+)\s*(?:\{(?P<options>[^{}]*)\})?\s*(?P<more>,|$)")
+
+_FLAGS = {"true": True, "false": False}
+
+_FROM_TEXT: Mapping[object, Callable[[str], object]] = {bool: _FLAGS.__getitem__, int: int, float: float, str: str}
+"""How an option is read, by the type of its field."""
+
+_TAKEN: Mapping[object, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (float, int), str: (str,)}
+"""What may be given for an option, by the type of its field."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +37,12 @@ class Pipeline:
         """A pipeline from text such as ``infer-shapes,dead-code``, options in braces: ``name{option=value,...}``.
 
         Raises:
-            CnnirError: ``pipeline-syntax`` naming the column, ``pass-unknown`` or ``option-unknown``.
+            CnnirError: ``pipeline-syntax`` naming the column, ``pass-unknown``, ``option-unknown`` or
+                ``option-value``.
         """
         stages: list[Pass] = []
-        position = 0
-        while position < len(text) or not stages:
+        position, more = 0, True
+        while more:
             match = _STAGE.match(text, position)
             if match is None:
                 raise CnnirError(
@@ -41,9 +50,8 @@ class Pipeline:
                     f"a pass name was expected at column {position + 1}",
                     got=text[position:] or "nothing",
                 )
-            options = dict(_option(part) for part in (match["options"] or "").split(",") if part.strip())
-            stages.append(make_pass(match["name"], options))
-            position = match.end()
+            stages.append(make_pass(match["name"], _options(match["name"], match["options"] or "")))
+            position, more = match.end(), bool(match["more"])
         return cls(tuple(stages))
 
     def __str__(self) -> str:
@@ -54,18 +62,18 @@ def make_pass(name: str, options: Mapping[str, Any]) -> Pass:
     """The pass of that name with these options; option values may be text.
 
     Raises:
-        CnnirError: ``pass-unknown`` or ``option-unknown``.
+        CnnirError: ``pass-unknown``, ``option-unknown`` or ``option-value``.
     """
     if name not in REGISTRY:
         raise CnnirError(
             "pass-unknown", "there is no pass of this name", got=name, hint=f"known: {', '.join(REGISTRY)}"
         )
-    known = {item.name for item in fields(REGISTRY[name])}
+    kinds = {item.name: item.type for item in fields(REGISTRY[name])}
     for option in options:
-        if option not in known:
-            wanted = ", ".join(sorted(known)) or "no options"
+        if option not in kinds:
+            wanted = ", ".join(sorted(kinds)) or "no options"
             raise CnnirError("option-unknown", "the pass has no such option", node=name, expected=wanted, got=option)
-    return REGISTRY[name](**options)
+    return REGISTRY[name](**{option: _value(name, option, kinds[option], given) for option, given in options.items()})
 
 
 def apply(graph: Graph, what: Pass | Pipeline | str | Sequence[Pass], **options: Any) -> PassResult:
@@ -105,15 +113,26 @@ def _stages(what: Pass | Pipeline | str | Sequence[Pass], options: Mapping[str, 
     return what.stages if isinstance(what, Pipeline) else tuple(what)
 
 
-def _option(text: str) -> tuple[str, object]:
-    name, equals, value = (part.strip() for part in text.partition("="))
-    if not equals:
-        return name, True
-    if value in ("true", "false"):
-        return name, value == "true"
-    for kind in (int, float):
-        try:
-            return name, kind(value)
-        except ValueError:
-            continue
-    return name, value
+def _options(name: str, text: str) -> dict[str, str | bool]:
+    """What stands in a stage's braces; an option without a value is true."""
+    found: dict[str, str | bool] = {}
+    for part in text.split(",") if text.strip() else ():
+        option, equals, given = (piece.strip() for piece in part.partition("="))
+        if not option or option in found:
+            raise CnnirError("pipeline-syntax", "an option is given once, by its name", node=name, got=text)
+        found[option] = given if equals else True
+    return found
+
+
+def _value(name: str, option: str, kind: object, given: object) -> object:
+    """The option's value, read from text where its field is of another type."""
+    if kind not in _TAKEN:
+        return given
+    try:
+        value = _FROM_TEXT[kind](given) if isinstance(given, str) else given
+    except (KeyError, ValueError):
+        value = None
+    if not isinstance(value, _TAKEN[kind]) or (isinstance(value, bool) and kind is not bool):
+        wanted = "true or false" if kind is bool else getattr(kind, "__name__", kind)
+        raise CnnirError("option-value", f"{option} is of another type", node=name, expected=wanted, got=given)
+    return value
