@@ -31,5 +31,5 @@ def _meet(left: Dim, right: Dim, facts: Facts) -> Dim:
     if left == UNKNOWN or right == UNKNOWN:
         # An unknown dim may be 1 or the other; a known one above 1 is what comes out in either case.
         return next((dim for dim in (left, right) if isinstance(dim, int)), UNKNOWN)
-    facts.require_equal(left, right, "broadcast", "shapes do not broadcast")
+    facts.require_equal(right, left, "broadcast", "shapes do not broadcast")
     return left if isinstance(left, int) else right
