@@ -96,8 +96,8 @@ def onnx_departs(op: Op) -> bool:
     """True where onnx's inference is known to depart from its own text.
 
     With ceil_mode it counts windows that start in the padding at the end; a transposed convolution gets other sizes
-    than ``size * stride`` with SAME, and none where its output's sizes are given and smaller than the input's. The oracles of the
-    kernel tests and onnxruntime side with the text.
+    than ``size * stride`` with SAME, and none where its output's sizes are given and smaller than the input's. The
+    oracles of the kernel tests and onnxruntime side with the text.
     """
     if isinstance(op, ConvTranspose):
         return op.auto_pad.startswith("SAME") or op.output_shape is not None
