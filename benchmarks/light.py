@@ -112,7 +112,7 @@ def measure(file: Path, repeat: int) -> Times:
         session=_best(lambda: _session(random_model), repeat),
         reference=_best(lambda: reference.run(outputs, feed), repeat),
         runtime=_best(lambda: session.run(outputs, feed), repeat),
-        difference=max(_off(found[name], value) for name, value in zip(outputs, expected, strict=True)),
+        difference=max(_off(found[name], np.asarray(value)) for name, value in zip(outputs, expected, strict=True)),
     )
 
 

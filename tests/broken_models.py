@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, external_data_helper, helper, numpy_helper
 
 FLOAT = TensorProto.FLOAT
 
@@ -55,7 +55,7 @@ def text(path: Path) -> None:
 def external_missing(path: Path) -> None:
     """Weights in a file that is not there."""
     model = conv_model()
-    onnx.external_data_helper.set_external_data(model.graph.initializer[0], "gone.bin")
+    external_data_helper.set_external_data(model.graph.initializer[0], "gone.bin")
     model.graph.initializer[0].data_location = TensorProto.EXTERNAL
     model.graph.initializer[0].ClearField("raw_data")
     path.write_bytes(model.SerializeToString())

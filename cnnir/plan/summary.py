@@ -19,7 +19,8 @@ def summarize(plan: MemoryPlan) -> str:
         f"  arena        {format_bytes(plan.arena_bytes)}",
         f"  lower bound  {format_bytes(placement.bytes)}, placement {placement.status}{shortfall}",
         f"  order        {any_order} ({order.status})",
-        f"  {len(plan.steps)} steps, {len(plan.values)} values in {len(plan.storages)} storages, {unshared} unshared",
+        f"  {len(plan.steps)} steps, {len(plan.values)} values in {len(plan.storages)} storages",
+        f"  without reuse of memory those would take {unshared}",
     ]
     return "\n".join([*lines, *_peak(plan), f"  rule: {plan.accounting}"])
 

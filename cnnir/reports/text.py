@@ -14,7 +14,7 @@ from cnnir.reports.steps import step_rows
 from cnnir.reports.table import Row, Table
 from cnnir.units import format_bytes, format_size
 
-COLUMNS = ("layer", "op", "output", "elements", "memory", "weights", "params", "MACs")
+COLUMNS: tuple[str, ...] = ("layer", "op", "output", "elements", "memory", "weights", "params", "MACs")
 
 WORDS = ("layer", "op", "output")
 """The columns of words; the others hold numbers and stand right."""

@@ -49,7 +49,7 @@ def judged(proto: onnx.ModelProto, feed: dict[str, AnyArray]) -> None:
         onnx.checker.check_model(candidate, full_check=True)
         session = onnxruntime.InferenceSession(candidate.SerializeToString(), providers=["CPUExecutionProvider"])
         for name, expected in zip(found, session.run(list(found), feed), strict=True):
-            np.testing.assert_allclose(found[name], expected, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(found[name], np.asarray(expected), rtol=1e-5, atol=1e-6)
 
 
 def numbers(*shape: int) -> AnyArray:

@@ -1,0 +1,85 @@
+"""Make the pages that are made from the code: ``python docs/generate.py [--check]``.
+
+With ``--check`` nothing is written, and the exit code is 1 when a page is not what the code says.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+
+import cnnir
+from cnnir.exporters.onnx.mapping import readers, writers
+from cnnir.files import write_file
+from cnnir.interpreter.kernels import kernels
+from cnnir.ops import DEFINED, Op, Role
+from cnnir.reports import plan_svg
+
+FOLDER = Path(__file__).parent
+
+_HEAD = """\
+# Ops
+
+Made from the code by `make docs`. One op has one definition, in `cnnir/ops`; each room that works on ops owes a rule
+for it or says why not. `Constant` and chains of nodes that only reshape a constant become weights. Any other ONNX op
+becomes an opaque node: its types come from ONNX's own inference, its values from ONNX's reference implementation, it
+is exported unchanged, and its cost is said to be unknown.
+
+A weight, a bias or a statistic is told from data by its place among the operands; attributes are the fields of the op's
+class. *in place*: the result may be written over an operand; *view*: the result is the operand's bytes.
+
+| op | operands | attributes | shares memory | kernel | ONNX, in and out |
+|---|---|---|---|---|---|
+"""
+
+
+def ops_page() -> str:
+    """The table of all ops."""
+    return _HEAD + "".join(f"{_row(op)}\n" for op in sorted(DEFINED, key=lambda op: op.__name__))
+
+
+def _row(op: type[Op]) -> str:
+    operands = ", ".join(
+        f"{operand.name}{'...' if operand.variadic else ''}{'?' if operand.optional else ''}"
+        + ("" if operand.role is Role.DATA else f" ({operand.role.value})")
+        for operand in op.operands
+    )
+    attributes = ", ".join(f"`{field.name}`" for field in dataclasses.fields(op))
+    shares = "view" if op.view else "in place" if op.in_place else ""
+    kernel = "yes" if kernels.find(op) is not None else kernels.exemption(op) or "OWED"
+    mapped = writers.find(op) is not None and op.__name__ in readers
+    mapping = "yes" if mapped else writers.exemption(op) or "OWED"
+    return f"| {op.__name__} | {operands} | {attributes} | {shares} | {kernel} | {mapping} |"
+
+
+def arena_map() -> str:
+    """The map of GoogLeNet's arena, which the README shows."""
+    network = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / "light_inception_v1.onnx"
+    return plan_svg(cnnir.load(network).plan())
+
+
+PAGES: dict[str, Callable[[], str]] = {"ops.md": ops_page, "images/inception_v1.svg": arena_map}
+
+
+def main() -> int:
+    """Write the pages, or compare them."""
+    stale = [name for name, make in PAGES.items() if not _is_current(FOLDER / name, make())]
+    if "--check" in sys.argv[1:]:
+        for name in stale:
+            print(f"docs/{name} is not what the code says: run make docs")
+        return 1 if stale else 0
+    for name in stale:
+        (FOLDER / name).parent.mkdir(exist_ok=True)
+        write_file(FOLDER / name, PAGES[name]())
+        print(f"wrote docs/{name}")
+    return 0
+
+
+def _is_current(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text(encoding="utf-8") == text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""Every example in the documentation runs, and pages made from the code are what the code says."""
+
+import doctest
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cnnir.cli import main
+from tests import models
+
+TOP = Path(__file__).parents[1]
+PAGES = sorted([*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")])
+
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str) -> list[tuple[Path, str]]:
+    """(page, text) of every block of code in a language."""
+    return [(page, text) for page in PAGES for kind, text in _BLOCK.findall(page.read_text()) if kind == language]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where examples run: the networks that they name lie there."""
+    for name in ("resnet50", "vgg19"):
+        shutil.copy(models.path(name), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(("page", "text"), blocks("python"))
+def test_python(page: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The code runs; what a comment behind a print says is what is printed."""
+    exec(compile(text, str(page), "exec"), {"__name__": "example"})
+    printed = capsys.readouterr().out
+    for line in text.splitlines():
+        if line.startswith("print(") and "  # " in line:
+            assert line.split("  # ")[1].split(":")[0].strip() in printed
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(("page", "text"), blocks("console"))
+def test_console(page: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command prints what the page shows; ``...`` stands for anything."""
+    parts = re.split(r"^\$ (.*)\n", text, flags=re.MULTILINE)[1:]
+    assert parts, page
+    for command, expected in zip(parts[::2], parts[1::2], strict=True):
+        arguments = shlex.split(command)
+        assert arguments[0] == "cnnir"
+        main(arguments[1:])
+        captured = capsys.readouterr()
+        shown = captured.out or captured.err
+        assert doctest.OutputChecker().check_output(expected, shown, doctest.ELLIPSIS), shown
+
+
+def test_pages_made_from_code() -> None:
+    """``make docs`` would change nothing."""
+    done = subprocess.run(
+        [sys.executable, "docs/generate.py", "--check"], cwd=TOP, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link and every file named in a page is there."""
+    text = page.read_text()
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert (page.parent / target).exists(), target
+    for name in re.findall(r"`((?:cnnir|passes|exporters|docs|tests|benchmarks|examples)/[\w/.]+)`", text):
+        assert (TOP / name).exists(), name
+
+
+def test_no_line_is_too_long() -> None:
+    """Prose that fits; tables and blocks may be as wide as they are."""
+    for page in PAGES:
+        for line in _BLOCK.sub("", page.read_text()).splitlines():
+            assert len(line) <= 125 or line.startswith("|"), f"{page.name}: {line}"
