@@ -246,7 +246,7 @@ def test_wheel(tmp_path: Path) -> None:
             target.symlink_to(origin.readlink())
         elif origin.is_file():
             target.write_bytes(origin.read_bytes())
-    subprocess.run(command, cwd=copy, check=True)
+    subprocess.run([*command, "-w", str(tmp_path)], cwd=copy, check=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     modules = {f"cnnir/{path.relative_to(TOP / 'cnnir')}" for path in (TOP / "cnnir").glob("*.py")}

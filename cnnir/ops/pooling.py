@@ -15,9 +15,14 @@ class Pool(Op):
     strides: tuple[int, ...]
     pads: tuple[int, ...]
     dilations: tuple[int, ...] = ()
-    """All ones when empty."""
+    """Empty when all are one, also when that was spelled out."""
     auto_pad: AutoPad = "NOTSET"
     ceil_mode: bool = False
+
+    def __post_init__(self) -> None:
+        # One meaning, one form: ops are compared by their attributes.
+        if len(self.dilations) == len(self.kernel_shape) and all(step == 1 for step in self.dilations):
+            object.__setattr__(self, "dilations", ())
 
     @property
     def window(self) -> Window:

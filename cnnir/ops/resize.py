@@ -43,9 +43,14 @@ class Resize(Op):
     coordinates: Coordinates = "half_pixel"
     """How an output position is taken back to the input."""
     rounding: Rounding = "round_prefer_floor"
-    """Which neighbour `nearest` takes."""
+    """Which neighbour `nearest` takes; the default where it takes none."""
 
     operands: ClassVar[tuple[Operand, ...]] = (Operand("X"),)
+
+    def __post_init__(self) -> None:
+        # One meaning, one form: ops are compared by their attributes.
+        if self.mode == "linear" and self.rounding in ROUNDINGS:
+            object.__setattr__(self, "rounding", ROUNDINGS[0])
 
     def check(self, inputs: Inputs) -> None:
         rank = inputs.tensor(0).rank

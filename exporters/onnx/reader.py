@@ -104,7 +104,7 @@ class _Reader:
     def _provenance(self, model: ModelProto) -> None:
         if self.opsets.get("", OLDEST_OPSET) < OLDEST_OPSET:
             raise CnnirError(
-                "opset", "the model is written in too old an opset", node="ai.onnx", expected=f"at least {OLDEST_OPSET}",
+                "opset", "the model's opset is too old", node="ai.onnx", expected=f"at least {OLDEST_OPSET}",
                 got=self.opsets[""], hint="convert it with onnx.version_converter",
             )  # fmt: skip
         fields = ("producer_name", "producer_version", "domain", "doc_string")

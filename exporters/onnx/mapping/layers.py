@@ -119,6 +119,8 @@ def write_max_pool(target: Target, node: Node, op: MaxPool) -> None:
     dilated = any(step != 1 for step in op.window.dilations)
     if op.ceil_mode or dilated:
         require_opset(target, node, 10)
+    elif op.with_indices:
+        require_opset(target, node, 8)
     write_plain(
         target, node, "MaxPool", kernel_shape=op.kernel_shape, strides=op.strides,
         ceil_mode=1 if op.ceil_mode else None,

@@ -53,9 +53,11 @@ def read_plain(source: Source) -> Read:
 
 @writers.rule(*_PLAIN.values())
 def write_plain_op(target: Target, node: Node, op: Op) -> None:
-    """By its own name; HardSwish came with opset 14."""
+    """By its own name; HardSwish came with opset 14, and Sum broadcasts since 8."""
     if isinstance(op, HardSwish):
         require_opset(target, node, 14)
+    if isinstance(op, Sum) and any(operand.type != node.output.type for operand in node.operands):
+        require_opset(target, node, 8)
     write_plain(target, node, op.kind)
 
 
@@ -100,7 +102,8 @@ def read_clip(source: Source) -> Read:
 def write_clip(target: Target, node: Node, op: Clip) -> None:
     """Operands are scalars of the tensor's own element type."""
     if target.opset < 11:
-        write_plain(target, node, "Clip", min=op.low, max=op.high)
+        low, high = (None if bound is None else float(bound) for bound in (op.low, op.high))
+        write_plain(target, node, "Clip", min=low, max=high)
         return
     type_ = node.output.type
     names = [

@@ -281,6 +281,7 @@ def write_constant_of_shape(target: Target, node: Node, op: ConstantOfShape) -> 
     """Since opset 9."""
     from onnx import TensorProto  # noqa: PLC0415  one use
 
+    require_opset(target, node, 9)
     value = TensorProto(data_type=CODES[op.dtype], dims=[1], raw_data=np.asarray([op.value], op.dtype.numpy).tobytes())
     write_plain(target, node, "ConstantOfShape", value=value)
 
