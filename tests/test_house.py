@@ -223,18 +223,7 @@ def test_files_can_be_read_in_a_sitting() -> None:
 
 def test_wheel(tmp_path: Path) -> None:
     """A wheel holds every module once, under cnnir, with the mark of typed packages, and nothing generic."""
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        ".",
-        "--no-deps",
-        "--no-build-isolation",
-        "--quiet",
-        "-w",
-        tmp_path,
-    ]
+    command = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "--quiet"]
     copy = tmp_path / "source"
     archive = subprocess.run(["git", "ls-files", "-z"], cwd=TOP, capture_output=True, check=False)
     if archive.returncode != 0:

@@ -21,7 +21,7 @@ from onnx import (
 
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.bodies import captured_names, rename_captured
-from cnnir.exporters.onnx.mapping import OPERAND_NAME, Unmapped, writers
+from cnnir.exporters.onnx.mapping import OPERAND_NAME, Unmapped, require_types, writers
 from cnnir.exporters.onnx.opaque import node_of
 from cnnir.exporters.onnx.tensors import tensor_from_weight
 from cnnir.exporters.onnx.types import CODES, type_to_proto
@@ -209,6 +209,8 @@ class _Writer:
         if isinstance(node.op, Opaque):
             self._opaque(node, node.op)
             return
+        if self.opset != self.graph.provenance.opsets.get(""):
+            require_types(node, self.opset)
         try:
             writers[type(node.op)](self, node, node.op)
         except Unmapped as unmapped:

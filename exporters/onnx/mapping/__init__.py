@@ -10,6 +10,7 @@ from cnnir.exporters.onnx.mapping.base import (
     Target,
     Unmapped,
     readers,
+    require_types,
     writers,
 )
 
@@ -24,6 +25,7 @@ __all__ = [
     "layers",
     "pointwise",
     "readers",
+    "require_types",
     "tensors",
     "writers",
 ]

@@ -5,14 +5,16 @@ shape of a Reshape, the axes of a Squeeze) becomes an attribute. What cannot be 
 the node is carried along as an opaque one.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-from onnx import NodeProto, helper
+from onnx import NodeProto, TensorProto, defs, helper
 
 from cnnir.errors import CnnirError
+from cnnir.exporters.onnx.types import CODES
 from cnnir.graph import Node, Value
 from cnnir.ops import Op, RuleTable
 from cnnir.types import TensorType, Type
@@ -210,6 +212,28 @@ def require_opset(target: Target, node: Node, least: int) -> None:
             "opset", f"{node.op.kind} cannot be said in this opset", node=node.label, expected=f"at least {least}",
             got=target.opset, hint="export with a later opset",
         )  # fmt: skip
+
+
+def require_types(node: Node, opset: int) -> None:
+    """Refuse to write a node whose element types the operator set does not take.
+
+    Raises:
+        CnnirError: ``opset``.
+    """
+    try:
+        schema = defs.get_schema(node.op.kind, opset, "")
+    except defs.SchemaError:  # written under another name
+        return
+    operands = zip(node.inputs, itertools.chain(schema.inputs, itertools.repeat(schema.inputs[-1])), strict=False)
+    for value, formal in (*operands, *zip(node.outputs, schema.outputs, strict=False)):
+        if value is None or not isinstance(value.type, TensorType):
+            continue
+        name = TensorProto.DataType.Name(CODES[value.type.dtype]).lower()
+        if f"tensor({name})" not in formal.types:
+            raise CnnirError(
+                "opset", f"in this opset the op does not take the element type of {value.name}", node=node.label,
+                expected=" or ".join(sorted(formal.types)), got=name, hint="export with a later opset",
+            )  # fmt: skip
 
 
 def int64(values: Sequence[int]) -> AnyArray:
