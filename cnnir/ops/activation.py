@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cnnir.ops.base import Facts, Inputs, Op, require_floats, require_front_axes, require_numbers
+from cnnir.ops.base import Facts, Inputs, Op, require_floats, require_front_axes, require_numbers, single
 from cnnir.types import Type
 
 
@@ -32,7 +32,9 @@ class Relu(Activation):
 class LeakyRelu(Activation):
     """``x`` where it is positive, ``alpha * x`` elsewhere. ONNX operator specification: LeakyRelu."""
 
-    alpha: float = 0.01
+    alpha: float = single(0.01)
+
+    singles: ClassVar[tuple[str, ...]] = ("alpha",)
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,10 @@ class Tanh(Activation):
 class HardSigmoid(Activation):
     """``max(0, min(1, alpha * x + beta))``. ONNX operator specification: HardSigmoid."""
 
-    alpha: float = 0.2
+    alpha: float = single(0.2)
     beta: float = 0.5
+
+    singles: ClassVar[tuple[str, ...]] = ("alpha", "beta")
 
 
 @dataclass(frozen=True)

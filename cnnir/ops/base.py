@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, Protocol
 
+import numpy as np
+
 from cnnir import constraints
 from cnnir.constraints import Constraint
 from cnnir.dims import Dim
@@ -167,6 +169,11 @@ class Cost:
     reason: str = ""
 
 
+def single(value: float) -> float:
+    """The nearest number of single precision."""
+    return float(np.float32(value))
+
+
 @dataclass(frozen=True)
 class Op:
     """Base of all ops. A subclass is a frozen dataclass whose fields are the attributes.
@@ -177,13 +184,19 @@ class Op:
         in_place: A kernel may write the output over an operand of the same type: every element is read before its
             place is written. So are the elementwise ops.
         view: The output's bytes are the first input's, in the same order: nothing has to be computed.
-        source: Where the semantics are defined.
+        singles: Fields of single precision, as ONNX holds them: rounded when the op is made, so that what is written
+            and read back is the same op, and every runtime computes with the same number.
     """
 
     operands: ClassVar[tuple[Operand, ...]] = (Operand("X"),)
     results: ClassVar[tuple[str, ...]] = ("Y",)
     in_place: ClassVar[bool] = False
     view: ClassVar[bool] = False
+    singles: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.singles:
+            object.__setattr__(self, name, single(getattr(self, name)))
 
     @property
     def kind(self) -> str:

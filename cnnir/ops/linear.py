@@ -22,6 +22,8 @@ class Gemm(Op):
     trans_a: bool = False
     trans_b: bool = False
 
+    singles: ClassVar[tuple[str, ...]] = ("alpha", "beta")
+
     operands: ClassVar[tuple[Operand, ...]] = (
         Operand("A"),
         Operand("B", Role.WEIGHT),

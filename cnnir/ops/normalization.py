@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cnnir.errors import CnnirError
-from cnnir.ops.base import Facts, Inputs, Op, Operand, Role, require_floats
+from cnnir.ops.base import Facts, Inputs, Op, Operand, Role, require_floats, single
 from cnnir.types import Type
 
 
@@ -15,8 +15,10 @@ class BatchNormalization(Op):
     ONNX operator specification: BatchNormalization, with ``training_mode`` 0.
     """
 
-    epsilon: float = 1e-5
-    momentum: float = 0.9
+    epsilon: float = single(1e-5)
+    momentum: float = single(0.9)
+
+    singles: ClassVar[tuple[str, ...]] = ("epsilon", "momentum")
     """Of the running statistics; kept for whoever trains the network further."""
 
     operands: ClassVar[tuple[Operand, ...]] = (
@@ -52,9 +54,11 @@ class LRN(Op):
     """
 
     size: int
-    alpha: float = 1e-4
+    alpha: float = single(1e-4)
     beta: float = 0.75
     bias: float = 1.0
+
+    singles: ClassVar[tuple[str, ...]] = ("alpha", "beta", "bias")
 
     operands: ClassVar[tuple[Operand, ...]] = (Operand("X"),)
 

@@ -169,6 +169,8 @@ class Dropout(Op):
     with_mask: bool = False
     """A second output: which elements were kept; all of them."""
 
+    singles: ClassVar[tuple[str, ...]] = ("ratio",)
+
     view: ClassVar[bool] = True
 
     @property

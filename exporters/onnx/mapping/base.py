@@ -74,8 +74,7 @@ class Source:
         """An attribute's value; each attribute has to be taken, or the node is not understood."""
         attribute = self._attributes.pop(name, None)
         if attribute is None:
-            # ONNX holds floats in single precision: a default that is written out reads back as the same number.
-            return float(np.float32(default)) if isinstance(default, float) else default
+            return default
         if attribute.ref_attr_name:
             raise Unmapped(f"{name} refers to a function's attribute")
         value = helper.get_attribute_value(attribute)
