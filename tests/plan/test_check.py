@@ -1,6 +1,7 @@
 """The proof of a plan: it passes every plan that is made, and fails every way of spoiling one."""
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import assume, given, settings
 
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph
-from cnnir.ops import Dropout, Relu, Reshape
+from cnnir.ops import Add, Dropout, Op, Relu, Reshape, Transpose
 from cnnir.plan import KERNEL, VIEW, Bound, MemoryPlan, Pool, Scratch, check_plan
 from cnnir.plan.contents import check_contents
 from cnnir.types import DType, TensorType
@@ -399,6 +400,105 @@ def test_a_view_op_with_a_second_output_is_computed() -> None:
     assert oracle.complaint(graph, plan.to_json()) is None
 
 
+# One fault at a time, in graphs made for it
+
+
+def two_layers(first: Op, second: Op, *shape: int) -> tuple[Graph, MemoryPlan]:
+    """``x -> a -> b``, with a plan that shares nothing."""
+    graph = Graph("two")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, shape))
+    a = graph.add_node(first, [x], name="a").output
+    graph.set_outputs([graph.add_node(second, [a], name="b").output])
+    return graph, graph.plan(in_place=False)
+
+
+def laid_over(plan: MemoryPlan, target: str, source: str, **changes: Any) -> MemoryPlan:
+    """The plan with one value over another, all else made to fit."""
+    piece = plans.first_piece(plan.values[source])
+    over = plans.with_piece(plan, target, storage=piece.storage, offset=piece.offset)
+    number = next(number for number, step in enumerate(plan.steps) if target in step.writes)
+    return plans.figures_mended(plans.lives_mended(plans.with_step(over, number, **changes)))
+
+
+def test_only_ops_that_work_in_place_take_donations() -> None:
+    graph, plan = two_layers(Relu(), Relu(), 2, 2)
+    donated = laid_over(plan, "b", "a", donations=(("a", "b"),))
+    assert refusal(donated, graph) is None
+    graph, plan = two_layers(Relu(), Transpose((1, 0)), 2, 2)
+    donated = laid_over(plan, "b", "a", donations=(("a", "b"),))
+    assert refusal(donated, None) is None
+    assert_refused(donated, graph, "plan-graph")
+    assert oracle.complaint(graph, donated.to_json()) is not None
+
+
+def test_a_donation_keeps_the_type() -> None:
+    graph = Graph("rows")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (6,)))
+    y = graph.add_input("y", TensorType(DType.FLOAT32, (1, 6)))
+    a = graph.add_node(Relu(), [x], name="a").output
+    graph.set_outputs([graph.add_node(Add(), [a, y], name="b").output])
+    plan = graph.plan(in_place=False)
+    assert_refused(laid_over(plan, "b", "a", donations=(("a", "b"),)), graph, "plan-graph")
+
+
+def test_a_view_that_nobody_reads_lies_where_its_operand_lies() -> None:
+    graph, _ = two_layers(Relu(), Relu(), 2, 2)
+    graph.add_node(Reshape((4,)), [graph.value("a")], name="view")
+    plan = graph.plan(in_place=False)
+    piece = plans.first_piece(plan.values["b"])
+    moved = plans.with_piece(plan, "view", storage=piece.storage, offset=piece.offset)
+    assert_refused(plans.figures_mended(plans.lives_mended(moved)), graph, "plan-contents")
+
+
+def test_what_is_written_twice_is_refused_without_the_graph_too() -> None:
+    for second in (Relu(), Reshape((4,))):
+        _, plan = two_layers(Relu(), second, 2, 2)
+        doubled = plans.with_steps(plan, (*plan.steps, plan.steps[-1]))
+        assert_refused(plans.figures_mended(plans.lives_mended(doubled)), None, "plan-contents")
+
+
+def test_empty_values_are_written_before_they_are_read() -> None:
+    """No byte tells that something is missing."""
+    graph, plan = two_layers(Relu(), Relu(), 0, 2)
+    plan.check(graph)
+    swapped = plans.with_steps(plan, plan.steps[::-1])
+    assert_refused(plans.figures_mended(plans.lives_mended(swapped)), graph, "plan-contents")
+
+
+def test_a_step_has_nodes() -> None:
+    _, plan = two_layers(Relu(), Relu(), 2, 2)
+    assert_refused(plans.with_step(plan, 0, nodes=()), None, "plan-structure")
+
+
+def test_inputs_stand_in_the_order_of_the_graph() -> None:
+    graph, plan = GRAPHS["views"], PLANS["views"]
+    assert_refused(dataclasses.replace(plan, inputs=plan.inputs[::-1]), graph, "plan-graph")
+
+
+def test_a_piece_of_negative_size() -> None:
+    """Two negative dims make a volume that seems right."""
+    _, plan = two_layers(Relu(), Relu(), 2, 3)
+    assert_refused(plans.with_piece(plan, "a", shape=(-2, -3), strides=(0, -4)), None, "plan-structure")
+
+
+def test_elements_are_aligned_where_there_is_room() -> None:
+    graph, plan = two_layers(Relu(), Relu(), 2, 3)
+    piece = plans.first_piece(plan.values["a"])
+    roomy = plans.figures_mended(plans.with_storage(plan, piece.storage, bytes=64))
+    for by, right in ((0, True), (4, True), (40, True), (2, False), (1, False), (44, False)):
+        moved = plans.with_piece(roomy, "a", offset=piece.offset + by)
+        assert refusal(moved, graph) == (None if right else "plan-structure")
+    assert_refused(plans.with_piece(roomy, "a", strides=(14, 4)), graph, "plan-structure")
+
+
+def test_a_pool_is_no_larger_than_what_lies_in_it() -> None:
+    for plan in PLANS.values():
+        larger = plans.with_pool(plan, 0, bytes=plan.pools[0].bytes + 64)
+        placement = plan.bounds["placement"]
+        told = Bound.of(placement.bytes, placement.reached + 64, placement.rule)
+        assert_refused(dataclasses.replace(larger, bounds={**plan.bounds, "placement": told}), None, "plan-bound")
+
+
 # Scratch
 
 
@@ -406,7 +506,7 @@ def test_scratch_needs_room_of_its_own() -> None:
     graph, plan = GRAPHS["residual"], PLANS["residual"]
     alignment = plan.pools[0].alignment
     top = -(-plan.arena_bytes // alignment) * alignment
-    for number, step in enumerate(plan.steps):
+    for number, step in list(enumerate(plan.steps))[::3]:
         if step.algorithm == VIEW:
             continue
         room = plans.figures_mended(plans.with_step(plan, number, scratch=Scratch("arena", top, 100)))
@@ -612,9 +712,15 @@ SPOILERS: list[Spoiler] = [
 ]
 
 
+@functools.cache
+def planned(seed: int, *, in_place: bool) -> tuple[Graph, MemoryPlan]:
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng, int(rng.integers(3, 11)))
+    return graph, graph.plan(in_place=in_place)
+
+
 def spoilt(data: st.DataObject, spoilers: Sequence[Spoiler]) -> Iterator[tuple[Graph, MemoryPlan]]:
-    graph = random_graph(np.random.default_rng(data.draw(st.integers(0, 60))), data.draw(st.integers(3, 12)))
-    plan = graph.plan(in_place=data.draw(st.booleans()))
+    graph, plan = planned(data.draw(st.integers(0, 30)), in_place=data.draw(st.booleans()))
     for spoiler in data.draw(st.lists(st.sampled_from(spoilers), min_size=1, max_size=3)):
         plan = spoiler(plan, data)
     yield graph, plan
@@ -623,7 +729,7 @@ def spoilt(data: st.DataObject, spoilers: Sequence[Spoiler]) -> Iterator[tuple[G
     yield graph, plans.figures_mended(plans.lives_mended(plan))
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=120, deadline=None, derandomize=True)
 @given(st.data())
 def test_what_the_oracle_finds_the_proof_finds(data: st.DataObject) -> None:
     for graph, plan in spoilt(data, SPOILERS):
@@ -633,7 +739,7 @@ def test_what_the_oracle_finds_the_proof_finds(data: st.DataObject) -> None:
         assert verdict is not None or complaint is None
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(st.data())
 def test_on_places_alone_oracle_and_contents_agree(data: st.DataObject) -> None:
     """The walk over contents is exact: it needs no help from lives, and refuses nothing that would work."""
