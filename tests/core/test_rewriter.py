@@ -377,6 +377,9 @@ def test_replace_uses_refusals() -> None:
     assert_refused(graph, "order", lambda rewriter: rewriter.replace_uses(conv, total))
     assert_refused(graph, "order", lambda rewriter: rewriter.replace_uses(total, split))
     assert_refused(graph, "retype", lambda rewriter: rewriter.replace_uses(total, graph.value("w")))
+    graph.set_outputs([split])
+    # Where nobody but the caller reads it, nothing is inferred that could speak against the new type.
+    assert_refused(graph, "retype", lambda rewriter: rewriter.replace_uses(split, total))
     assert_refused(graph, "value-foreign", lambda rewriter: rewriter.replace_uses(other.value("conv"), total))
     assert_refused(graph, "value-foreign", lambda rewriter: rewriter.replace_uses(conv, other.value("conv")))
 

@@ -158,7 +158,9 @@ def made_and_an_input(graph: Graph) -> None:
 
 
 def producer_gone(graph: Graph) -> None:
-    graph.value("n3").producer = Node("gone", Relu(), (), {})
+    gone = Node("gone", Relu(), (), {})
+    gone.outputs = (graph.value("n3"),)
+    graph.value("n3").producer = gone
 
 
 def producer_forgotten(graph: Graph) -> None:
