@@ -337,6 +337,9 @@ def write_resize(target: Target, node: Node, op: Resize) -> None:
         if scales is None or op.coordinates != "asymmetric" or (op.mode == "nearest" and op.rounding != "floor"):
             require_opset(target, node, 11)
         name = "Resize" if target.opset == 10 else "Upsample"
+        if target.opset < 9:
+            write_plain(target, node, name, scales=[float(scale) for scale in np.asarray(scales)], mode=op.mode)
+            return
         write_with_settings(target, node, name, [target.constant(node, "scales", np.asarray(scales))], mode=op.mode)
         return
     if op.coordinates == "half_pixel_symmetric":
@@ -349,7 +352,7 @@ def write_resize(target: Target, node: Node, op: Resize) -> None:
     if target.opset < 13:
         # Up to opset 12 these two operands are not optional: empty tensors stand for absent ones.
         settings[0] = target.constant(node, "roi", np.zeros(0, np.float32))
-        settings[1] = settings[1] or target.constant(node, "no_scales", np.zeros(0, np.float32))
+        settings[1] = settings[1] or target.constant(node, "scales", np.zeros(0, np.float32))
     write_with_settings(
         target, node, "Resize", settings, mode=op.mode, coordinate_transformation_mode=op.coordinates,
         nearest_mode=op.rounding if op.mode == "nearest" else None,
