@@ -29,7 +29,12 @@ def register() -> None:
 def node_of(op: Opaque, inputs: Sequence[str], outputs: Sequence[str], name: str = "") -> NodeProto:
     """The ONNX node of an opaque op; captured operands stand at the end of `inputs` and are left out."""
     node: NodeProto = NodeProto.FromString(op.attributes)
-    node.op_type, node.domain, node.name = op.op_type, op.domain, name
+    node.op_type = op.op_type
+    # What is empty stays unset, as it came.
+    for part, text in (("domain", op.domain), ("name", name), ("overload", node.overload)):
+        node.ClearField(part)
+        if text:
+            setattr(node, part, text)
     node.input.extend(inputs[: len(inputs) - op.captures] if op.captures else inputs)
     given = iter(outputs)
     node.output.extend(next(given) if present else "" for present in op.present)

@@ -129,9 +129,9 @@ def read_dropout(source: Source) -> Read:
         ratio = source.take("ratio", 0.5)
     else:
         contents = source.setting(1, "ratio")
-        ratio = 0.5 if contents is None else float(contents)
+        ratio = 0.5 if contents is None else float(contents.reshape(-1)[0])
         training = source.setting(2, "training_mode")
-        if training is not None and bool(training):
+        if training is not None and training.any():
             raise Unmapped("it is in training mode")
         if source.take("seed") is not None:
             raise Unmapped("it has a seed")
