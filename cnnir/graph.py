@@ -284,6 +284,8 @@ class Graph:
             raise CnnirError(
                 "output-count", "wrong number of outputs", node=node.label, expected=op.num_outputs, got=len(names)
             )
+        if "" in names:
+            raise CnnirError("name-empty", "a value needs a name", node=node.label, got=names)
         if taken := [new for index, new in enumerate(names) if new in self._values or new in names[:index]]:
             raise CnnirError("name-taken", "a second value of one name", node=node.label, got=taken[0])
         types, facts = infer(op, node.inputs, node.label)
@@ -397,6 +399,8 @@ class Graph:
             node = node._next
 
     def _adopt(self, value: Value) -> Value:
+        if not value.name:
+            raise CnnirError("name-empty", "a value needs a name", got=value.type)
         if value.name in self._values:
             raise CnnirError("name-taken", "a second value of one name", got=value.name)
         self._values[value.name] = value

@@ -111,23 +111,23 @@ class Rewriter:
         listed = self.graph.provenance.listed
         self.graph.provenance.listed = tuple(name for name in listed if name != value.name)
 
-    def remove_unused(self) -> list[str]:
+    def remove_unused(self) -> tuple[list[Node], list[Value]]:
         """Remove every node and weight that does not reach an output; inputs stay, they are the interface.
 
         Returns:
-            The labels of the nodes and the names of the weights, in the order of removal.
+            The nodes and the weights, in the order of removal.
         """
-        removed = []
+        nodes, weights = [], []
         # From the end: a node's readers stand behind it, so one walk finds whole dead chains.
         for node in reversed(self.graph.nodes):
             if not any(self._is_read(value) for value in node.outputs):
                 self.erase(node)
-                removed.append(node.label)
+                nodes.append(node)
         for value in self.graph.weights:
             if not self._is_read(value):
                 self.erase_weight(value)
-                removed.append(value.name)
-        return removed
+                weights.append(value)
+        return nodes, weights
 
     # Changing
 

@@ -18,15 +18,10 @@ class DeadCode(Pass):
     name: ClassVar[str] = "dead-code"
 
     def rewrite(self, graph: Graph, journal: Journal) -> None:
-        rewriter = Rewriter(graph)
-        # From the end: a node's readers stand behind it, so one walk finds whole dead chains.
-        for node in reversed(graph.nodes):
-            if all(not value.uses and not graph.is_output(value) for value in node.outputs):
-                journal.change("removed, nobody reads it", [node])
-                journal.count("nodes removed")
-                rewriter.erase(node)
-        for value in graph.weights:
-            if not value.uses and not graph.is_output(value):
-                journal.change(f"weight {value.name} removed, nobody reads it")
-                journal.count("weights removed")
-                rewriter.erase_weight(value)
+        nodes, weights = Rewriter(graph).remove_unused()
+        for node in nodes:
+            journal.change("removed, nobody reads it", [node])
+            journal.count("nodes removed")
+        for value in weights:
+            journal.change(f"weight {value.name} removed, nobody reads it")
+            journal.count("weights removed")

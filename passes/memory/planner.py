@@ -56,6 +56,11 @@ def plan(
         raise CnnirError("plan-empty", "a graph without nodes has nothing to plan", got=graph.name)
     lives = _lives(graph, sharing)
     pool_of = _pools_of_storages(graph, sharing, count_inputs=count_inputs, count_outputs=count_outputs)
+    lives = [
+        # What lies with the caller is his from beginning to end: nothing else can lie there before or after.
+        life if pool == ARENA else Buffer(life.bytes, 0, len(sharing.order) - 1)
+        for life, pool in zip(lives, pool_of, strict=True)
+    ]
     pools, offsets, bound = _place(lives, pool_of, alignment)
     storages = tuple(
         Storage(pool, offset, life.bytes, life.first, life.last)

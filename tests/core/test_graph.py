@@ -268,3 +268,17 @@ def test_a_clone_keeps_constraints() -> None:
     graph.set_outputs(graph.add_node(Conv((1, 1), (0, 0, 0, 0), (1, 1), 1), [x, weight], name="conv").outputs)
     assert [str(constraint) for constraint in graph.constraints] == ["H >= 3"]
     assert graph.clone().constraints == graph.constraints
+
+
+def test_values_need_names() -> None:
+    """An empty name stands for an absent operand in files, so no value may bear it."""
+    graph = Graph()
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (1,)))
+    for act in (
+        lambda: graph.add_input("", x.type),
+        lambda: graph.add_node(Relu(), [x], outputs=[""]),
+    ):
+        with pytest.raises(CnnirError, match="name-empty"):
+            act()
+    assert [value.name for value in graph.values] == ["x"]
+    assert len(graph) == 0

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from cnnir.builder import GraphBuilder
 from cnnir.dims import symbol
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
@@ -267,3 +268,17 @@ def test_no_input_and_no_output_is_written_over() -> None:
             for source, _ in step.donations:
                 assert source not in plan.outputs
                 assert plans.first_piece(plan.values[source]).storage not in from_caller
+
+
+def test_what_the_caller_keeps_is_his_throughout() -> None:
+    """An output with the caller does not lie over an input there, however early that was read last."""
+    builder = GraphBuilder("interface")
+    x = builder.input("x", (1, 4, 4, 4))
+    graph = builder.build(builder.relu(builder.conv(builder.relu(x), 4, kernel=1)))
+    plan = graph.plan(count_inputs=False, count_outputs=False)
+    assert plan.pool("interface").bytes == 2 * 4 * 4 * 4 * 4
+    assert all(
+        (storage.first, storage.last) == (0, len(plan.steps) - 1)
+        for storage in plan.storages
+        if storage.pool == "interface"
+    )
