@@ -23,13 +23,14 @@ def checked_feed(graph: Graph, feed: Mapping[str, AnyArray]) -> tuple[dict[Value
     for name in feed:
         if name not in inputs:
             raise CnnirError(
-                "input-unknown", "the graph has no input of this name", got=name, hint=f"inputs: {', '.join(inputs)}"
+                "input-unknown", "the graph has no input of this name", node=name, hint=f"inputs: {', '.join(inputs)}"
             )
     arrays: dict[Value, AnyArray] = {}
     bindings: dict[str, int] = {}
     for name, value in inputs.items():
         if name not in feed:
-            raise CnnirError("input-missing", "an input was not fed", node=name, expected=value.type)
+            hint = "every input needs an array"
+            raise CnnirError("input-missing", "an input was not fed", node=name, expected=value.type, hint=hint)
         array = feed[name] if isinstance(value.type, UnknownType) else np.asarray(feed[name])
         if isinstance(value.type, TensorType):
             _check_array(value.name, value.type, array, bindings)
@@ -52,7 +53,14 @@ def _check_array(name: str, type_: TensorType, array: AnyArray, bindings: dict[s
             got=str(array.dtype),
             hint=f"convert it with .astype({type_.dtype.value!r})",
         )
-    wrong = CnnirError("input-shape", "the array has the wrong shape", node=name, expected=type_, got=list(array.shape))
+    wrong = CnnirError(
+        "input-shape",
+        "the array has the wrong shape",
+        node=name,
+        expected=type_,
+        got=list(array.shape),
+        hint="feed an array of that shape, or resize the graph",
+    )
     if array.ndim != type_.rank:
         raise wrong
     for dim, size in zip(type_.shape, array.shape, strict=True):

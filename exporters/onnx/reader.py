@@ -163,23 +163,15 @@ class _Reader:
 
     def _node(self, proto: NodeProto) -> None:
         label = f"{proto.name or (proto.output[0] if proto.output else '?')} ({proto.op_type})"
-        for name in proto.output:
-            if name and (name in self.values or name in self.weights):
-                raise CnnirError("name-taken", "a second value of one name", node=label, got=name, hint=_RENAME)
         try:
+            self._check_names(proto)
             weight = self._folded(proto)
+            if weight is not None:
+                self.weights[proto.output[0]] = weight
+                return
+            op, operands, outputs, metadata = self._mapped(proto, label)
         except CnnirError as error:
             raise error.at(label) from None
-        if weight is not None:
-            self.weights[proto.output[0]] = weight
-            return
-        for name in proto.input:
-            # A weight read by a node that stays, so it becomes a value; settings are sorted out by the mapping.
-            if name and name not in self.values and name not in self.weights:
-                raise CnnirError(
-                    "value-undefined", f"{name!r} is read but nothing defines it", node=label, hint=_DEFINE
-                )
-        op, operands, outputs, metadata = self._mapped(proto, label)
         node = self.graph.add_node(
             op, [self._operand(operand, label) for operand in operands], name=proto.name or None, outputs=outputs,
             metadata=metadata,
@@ -187,6 +179,14 @@ class _Reader:
         for value in node.outputs:
             self.values[value.name] = value
             self._declare(node, value)
+
+    def _check_names(self, proto: NodeProto) -> None:
+        for name in filter(None, proto.output):
+            if name in self.values or name in self.weights:
+                raise CnnirError("name-taken", "a second value of one name", got=name, hint=_RENAME)
+        for name in filter(None, proto.input):
+            if name not in self.values and name not in self.weights:
+                raise CnnirError("value-undefined", f"{name!r} is read but nothing defines it", hint=_DEFINE)
 
     def _operand(self, operand: Operand | None, label: str) -> Value | None:
         return self._value(operand.name, label) if operand is not None else None

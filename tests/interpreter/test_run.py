@@ -138,7 +138,7 @@ def refusal(graph: Graph, feed: dict[str, Any], outputs: list[str] | None = None
 def test_unknown_input() -> None:
     """Names what the inputs are."""
     error = refusal(small_network(), {**image(), "picture": np.zeros(3)})
-    assert (error.code, error.got) == ("input-unknown", "picture")
+    assert (error.code, error.node) == ("input-unknown", "picture")
     assert "image" in str(error.hint)
 
 
