@@ -6,7 +6,9 @@ A weight is a fill, a range of a file, an array or a seeded draw; reshaped, tran
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -195,6 +197,35 @@ class Sliced(_View):
 
     def array(self) -> AnyArray:
         return self.base.array()[self.ranges]
+
+
+@dataclass(frozen=True, eq=False)
+class Computed(Weight):
+    """Contents that a function makes of other weights, when they are first asked for; kept from then on.
+
+    What a rewrite makes of weights (a folded normalisation, a factor of a matrix) costs nothing until it is used.
+    """
+
+    make: Callable[[], AnyArray]
+    """Gives an array of this weight's shape; it is brought to this weight's element type."""
+
+    @cached_property
+    def _made(self) -> AnyArray:
+        with np.errstate(all="ignore"):
+            array = np.asarray(self.make()).astype(self.dtype.numpy, copy=False)
+        if array.shape != self.shape:
+            raise CnnirError(
+                "tensor-data", "a computed weight has the wrong shape", expected=self.shape, got=array.shape
+            )
+        array = array.view()
+        array.flags.writeable = False
+        return array
+
+    def array(self) -> AnyArray:
+        return self._made
+
+    def reference(self) -> str | None:
+        return None
 
 
 def _sliced_shape(shape: tuple[int, ...], ranges: tuple[slice, ...]) -> tuple[int, ...]:
