@@ -25,7 +25,8 @@ WEIGHTS: list[Weight] = [
 def test_views_agree_with_numpy(weight: Weight) -> None:
     """Reshaped, transposed and sliced, in any order, as the contents would be."""
     array = weight.array()
-    assert (array.shape, array.dtype) == (weight.shape, np.float32)
+    assert array.shape == weight.shape
+    assert array.dtype == np.float32
     for lazy, eager in (
         (weight.reshaped((6, 4)), array.reshape(6, 4)),
         (weight.transposed((2, 0, 1)), array.transpose(2, 0, 1)),
