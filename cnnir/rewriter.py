@@ -203,6 +203,25 @@ class Rewriter:
         """
         self.graph.set_outputs(values)
 
+    def set_inputs(self, values: Iterable[Value]) -> None:
+        """Make these the inputs of the graph, in this order; those left out are removed, and nobody may read them.
+
+        Raises:
+            CnnirError: ``not-an-input``, ``name-taken`` for one that stands there twice, ``in-use`` naming a reader.
+        """
+        wanted = list(values)
+        for value in wanted:
+            if not any(value is known for known in self.graph._inputs):
+                raise CnnirError("not-an-input", "only an input can stand among the inputs", got=value.name)
+        if len(set(wanted)) != len(wanted):
+            raise CnnirError("name-taken", "an input stands twice", got=", ".join(value.name for value in wanted))
+        left_out = [value for value in self.graph._inputs if value not in wanted]
+        for value in left_out:
+            self._require_unread(value)
+        for value in left_out:
+            del self.graph._values[value.name]
+        self.graph._inputs = wanted
+
     def set_type(self, value: Value, type: Type) -> None:
         """Another type for an input of the graph; it flows on to all readers.
 

@@ -3,7 +3,7 @@
 Whoever reads foreign ops (the ONNX room) registers the hooks; the core knows nothing of their formats.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -57,16 +57,34 @@ class Opaque(Op):
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """What an opaque node turns out to say once more is known of its operands.
+
+    Attributes:
+        op: One of ours; it may have fewer outputs, the last ones are then not read.
+        operands: For each operand of `op`, which of the node's it is; None where it is absent.
+        metadata: What the node's writer needs to give back the same names.
+    """
+
+    op: Op
+    operands: tuple[int | None, ...]
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Hooks:
-    """How opaque ops are inferred and evaluated.
+    """How opaque ops are inferred, evaluated and defined.
 
     Attributes:
         infer: Types of the present outputs, `UnknownType` where its library does not tell.
         evaluate: Values of the present outputs.
+        define: Our op for one that was opaque when it was read, from its operands and from which of its outputs are
+            read; or the reason why there is none.
     """
 
     infer: Callable[[Opaque, tuple[Source | None, ...]], tuple[Type, ...]]
     evaluate: Callable[[Opaque, Sequence[AnyArray | None]], list[AnyArray]]
+    define: Callable[[Opaque, tuple[Source | None, ...], tuple[bool, ...]], Definition | str]
 
 
 def _nothing_known(op: Opaque, sources: tuple[Source | None, ...]) -> tuple[Type, ...]:
@@ -81,11 +99,15 @@ def _no_evaluation(op: Opaque, arrays: Sequence[AnyArray | None]) -> list[AnyArr
     )
 
 
-_registered = Hooks(_nothing_known, _no_evaluation)
+def _no_definition(op: Opaque, sources: tuple[Source | None, ...], read: tuple[bool, ...]) -> Definition | str:
+    return op.reason
+
+
+_registered = Hooks(_nothing_known, _no_evaluation, _no_definition)
 
 
 def register_hooks(registered: Hooks) -> None:
-    """Register who infers and evaluates opaque ops; the last one registered serves."""
+    """Register who infers, evaluates and defines opaque ops; the last one registered serves."""
     global _registered  # noqa: PLW0603  one process, one registry
     _registered = registered
 

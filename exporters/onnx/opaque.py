@@ -10,10 +10,13 @@ from onnx import ModelProto, NodeProto, ValueInfoProto, helper, shape_inference
 from cnnir.dims import UNKNOWN, Dim, format_dim, symbols
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.bodies import captured_names
+from cnnir.exporters.onnx.mapping import OPERAND_NAME, Unmapped, read_node
+from cnnir.exporters.onnx.mapping import Source as NodeSource
 from cnnir.exporters.onnx.tensors import tensor_from_weight
 from cnnir.exporters.onnx.types import type_from_proto, type_to_proto
+from cnnir.graph import Value
 from cnnir.ops.base import Source
-from cnnir.ops.opaque import Hooks, Opaque, register_hooks
+from cnnir.ops.opaque import Definition, Hooks, Opaque, register_hooks
 from cnnir.types import TensorType, Type, UnknownType
 from cnnir.weights import AnyArray, Array
 
@@ -22,8 +25,8 @@ _SMALL = 4096
 
 
 def register() -> None:
-    """Let onnx infer and evaluate opaque nodes."""
-    register_hooks(Hooks(infer, evaluate))
+    """Let onnx infer and evaluate opaque nodes, and our mapping define them."""
+    register_hooks(Hooks(infer, evaluate, define))
 
 
 def node_of(op: Opaque, inputs: Sequence[str], outputs: Sequence[str], name: str = "") -> NodeProto:
@@ -88,6 +91,25 @@ class _Given:
     def __init__(self, array: AnyArray) -> None:
         self.weight = Array.of(np.asarray(array)) if not isinstance(array, list) else None
         self.type: Type = self.weight.type if self.weight is not None else UnknownType()
+
+
+def define(op: Opaque, sources: tuple[Source | None, ...], read: tuple[bool, ...]) -> Definition | str:
+    """Read the node again: what kept it opaque may be known by now (a shape that was computed, say)."""
+    operands = tuple(source for source in sources if source is None or isinstance(source, Value))
+    if op.domain or op.captures or len(operands) != len(sources):
+        return op.reason
+    outputs = [f"output_{index}" for index in range(op.num_outputs)]
+    names = [operand.name if operand is not None else "" for operand in operands]
+    read_names = frozenset(name for name, is_read in zip(outputs, read, strict=True) if is_read)
+    source = NodeSource(node_of(op, names, outputs), op.version, operands, list(outputs), read_names)
+    try:
+        ours, chosen = read_node(source)
+    except Unmapped as unmapped:
+        return str(unmapped)
+    places = {id(operand): index for index, operand in enumerate(operands)}
+    found = tuple(None if operand is None else places[id(operand)] for operand in chosen)
+    kept = {key: text for key, text in source.metadata.items() if key.startswith(OPERAND_NAME)}
+    return Definition(ours, found, kept)
 
 
 def _input_names(op: Opaque, sources: Sequence[object | None]) -> list[str]:

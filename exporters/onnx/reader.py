@@ -10,7 +10,7 @@ from onnx.inliner import inline_local_functions
 
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.bodies import captured_names
-from cnnir.exporters.onnx.mapping import Operand, Pending, Source, Unmapped, readers
+from cnnir.exporters.onnx.mapping import Operand, Pending, Source, Unmapped, read_node
 from cnnir.exporters.onnx.tensors import fill_from_tensor, weight_from_sparse, weight_from_tensor
 from cnnir.exporters.onnx.types import type_from_proto
 from cnnir.graph import Graph, Node, Provenance, Value
@@ -197,16 +197,11 @@ class _Reader:
             outputs.pop()
         kept = _kept_metadata(proto)
         domain = _domain(proto.domain)
-        reader = readers.get(proto.op_type) if domain == "" else None
-        reason = "the op is not defined here"
-        if reader is not None:
+        reason = "its domain is not known here"
+        if domain == "":
             source = Source(proto, self.opsets.get("", 0), self._sources(proto), list(outputs), self.read_names)
             try:
-                op, operands = reader(source)
-                source.finish()
-                if len(source.outputs) != op.num_outputs:
-                    raise Unmapped("it has other outputs")
-                _dry_run(op, operands)
+                op, operands = read_node(source)
             except Unmapped as unmapped:
                 reason = str(unmapped)
             else:
@@ -219,8 +214,8 @@ class _Reader:
             domain, proto.op_type, self.opsets[domain], bare.SerializeToString(deterministic=True),
             tuple(bool(name) for name in outputs), len(captured), reason,
         )  # fmt: skip
-        operands = [self._source(name) for name in (*proto.input, *captured)]
-        return opaque, list(operands), [name for name in outputs if name], kept
+        own = [self._source(name) for name in (*proto.input, *captured)]
+        return opaque, own, [name for name in outputs if name], kept
 
     def _sources(self, proto: NodeProto) -> tuple[Operand | None, ...]:
         found = [self._source(name) for name in proto.input]
@@ -269,13 +264,12 @@ class _Reader:
         base = Pending(proto.input[0], self.weights[proto.input[0]])
         source = Source(proto, self.opsets.get("", 0), self._sources(proto), list(proto.output), frozenset())
         try:
-            op, _ = readers[proto.op_type](source)
-            source.finish()
+            op, _ = read_node(source)
         except Unmapped:
             return None
         if isinstance(op, Transpose):
             return base.weight.transposed(op.permutation)
-        (type_,) = _dry_run(op, [base])
+        (type_,), _ = infer(op, [base])
         shape = tuple(dim for dim in type_.shape if isinstance(dim, int)) if isinstance(type_, TensorType) else ()
         return base.weight.reshaped(shape)
 
@@ -310,16 +304,6 @@ class _Reader:
                 line = f"{node.op.kind}: {node.op.reason}"
                 reasons[line] = reasons.get(line, 0) + 1
         self.graph.notes += [f"{count} opaque {line}" for line, count in reasons.items()]
-
-
-def _dry_run(op: Op, operands: Iterable[Operand | None]) -> tuple[Type, ...]:
-    """Check attributes that only the op can judge; a mode that it does not define makes the node opaque."""
-    try:
-        return infer(op, list(operands))[0]
-    except CnnirError as error:
-        if error.code.endswith("-mode"):
-            raise Unmapped(error.message) from None
-        return ()
 
 
 def _domain(domain: str) -> str:

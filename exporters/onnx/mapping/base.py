@@ -16,7 +16,7 @@ from onnx import NodeProto, TensorProto, defs, helper
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.types import CODES
 from cnnir.graph import Node, Value
-from cnnir.ops import Op, RuleTable
+from cnnir.ops import Op, RuleTable, infer
 from cnnir.types import TensorType, Type
 from cnnir.weights import AnyArray, Weight
 
@@ -174,6 +174,33 @@ readers: dict[str, Reader] = {}
 """For each ONNX op type that we define, how it is read."""
 
 writers: RuleTable[Writer] = RuleTable("ONNX mapping")
+
+
+def read_node(source: Source) -> Read:
+    """The op that a node says, and its operands.
+
+    Raises:
+        Unmapped: What cannot be said in our ops; the text says why.
+        CnnirError: For a node that contradicts itself.
+    """
+    reader = readers.get(source.proto.op_type)
+    if reader is None:
+        raise Unmapped("the op is not defined here")
+    op, operands = reader(source)
+    source.finish()
+    if len(source.outputs) != op.num_outputs:
+        raise Unmapped("it has other outputs")
+    _check_modes(op, operands)
+    return op, operands
+
+
+def _check_modes(op: Op, operands: Sequence[Operand | None]) -> None:
+    """Attributes that only the op can judge: a mode that it does not define makes the node opaque."""
+    try:
+        infer(op, list(operands))
+    except CnnirError as error:
+        if error.code.endswith("-mode"):
+            raise Unmapped(error.message) from None
 
 
 def reads(*op_types: str) -> Callable[[Reader], Reader]:
