@@ -12,7 +12,7 @@ from cnnir.constraints import Constraint
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
 from cnnir.ops.base import Op, infer
-from cnnir.types import Type, UnknownType
+from cnnir.types import TensorType, Type, UnknownType
 from cnnir.weights import Weight
 
 NamedT = TypeVar("NamedT", Value, Node)
@@ -33,16 +33,21 @@ class _Edit:
     Attributes:
         contents: New op and operands of nodes.
         types: New types of values.
+        weights: Contents of values that become constant.
         constraints: Of each node that was inferred anew.
     """
 
     contents: dict[Node, tuple[Op, tuple[Value | None, ...]]] = field(default_factory=dict)
     types: dict[Value, Type] = field(default_factory=dict)
+    weights: dict[Value, Weight] = field(default_factory=dict)
     constraints: dict[Node, tuple[Constraint, ...]] = field(default_factory=dict)
 
     def sources(self, inputs: tuple[Value | None, ...]) -> list[_Source | None]:
         """Operands as they will be."""
-        return [None if value is None else _Source(self.types.get(value, value.type), value.weight) for value in inputs]
+        return [
+            None if value is None else _Source(self.types.get(value, value.type), self.weights.get(value, value.weight))
+            for value in inputs
+        ]
 
 
 class Rewriter:
@@ -129,6 +134,33 @@ class Rewriter:
                 weights.append(value)
         return nodes, weights
 
+    def freeze(self, node: Node, weights: Sequence[Weight]) -> None:
+        """Make the outputs of a node weights with these contents; the node goes, the names stay.
+
+        Readers are inferred anew: what was computed is known to them from now on, and a type may become known by it.
+
+        Raises:
+            CnnirError: ``output-count`` when there is not one weight an output, ``retype`` when a weight has another
+                type than a known one, ``node-foreign``; from inference, where a reader cannot take the contents.
+        """
+        self._require_node(node)
+        if len(weights) != len(node.outputs):
+            raise CnnirError(
+                "output-count", "one weight an output", node=node.label, expected=len(node.outputs), got=len(weights)
+            )
+        contents = dict(zip(node.outputs, weights, strict=True))
+        for value, weight in contents.items():
+            if isinstance(value.type, TensorType) and not _refines(weight.type, value.type):
+                raise _retype(f"the contents of {value.name} have another type", value, weight.type, node)
+        types: dict[Value, Type] = {value: weight.type for value, weight in contents.items()}
+        edit = self._edit({}, types, contents, allow_retype=True)
+        self._connect(node, ())
+        self.graph._unlink(node)
+        del self.graph._nodes[node.name]
+        for value, weight in contents.items():
+            value.producer, value.index, value.weight = None, 0, weight
+        self._make(edit)
+
     # Changing
 
     def set_operand(self, node: Node, index: int, value: Value | None, *, allow_retype: bool = False) -> None:
@@ -169,7 +201,7 @@ class Rewriter:
         surplus = node.outputs[op.num_outputs :]
         for value in surplus:
             self._require_unread(value)
-        self._make(self._edit({node: (op, operands)}, {}, allow_retype=allow_retype))
+        self._make(self._edit({node: (op, operands)}, {}, {}, allow_retype=allow_retype))
         node.outputs = node.outputs[: op.num_outputs]
         for value in surplus:
             del self.graph._values[value.name]
@@ -192,7 +224,7 @@ class Rewriter:
         if old.type != new.type and not allow_retype:
             raise _retype(f"{new.name} cannot stand for {old.name}", old, new.type)
         contents = {node: (node.op, tuple(new if value is old else value for value in node.inputs)) for node in readers}
-        self._make(self._edit(contents, {}, allow_retype=allow_retype))
+        self._make(self._edit(contents, {}, {}, allow_retype=allow_retype))
         self.graph.set_outputs([new if value is old else value for value in self.graph.outputs])
 
     def set_outputs(self, values: Iterable[Value]) -> None:
@@ -231,7 +263,7 @@ class Rewriter:
         self._require_value(value)
         if value.producer is not None or value.weight is not None:
             raise CnnirError("not-an-input", "only the type of an input can be set", got=value.name)
-        self._make(self._edit({}, {value: type}, allow_retype=True))
+        self._make(self._edit({}, {value: type}, {}, allow_retype=True))
 
     def rename(self, item: Value | Node, name: str) -> None:
         """Another name for a value or a node.
@@ -252,10 +284,15 @@ class Rewriter:
     # Working out
 
     def _edit(
-        self, contents: dict[Node, tuple[Op, tuple[Value | None, ...]]], types: dict[Value, Type], *, allow_retype: bool
+        self,
+        contents: dict[Node, tuple[Op, tuple[Value | None, ...]]],
+        types: dict[Value, Type],
+        weights: dict[Value, Weight],
+        *,
+        allow_retype: bool,
     ) -> _Edit:
         """Infer all nodes that new contents or types reach, in their order, on the side."""
-        edit = _Edit(contents, types)
+        edit = _Edit(contents, types, weights)
         pending = {*contents, *(reader for value in types for reader in value.users)}
         # One node is the common case, and the walk ends where nothing is left to do.
         node = next(iter(pending)) if len(pending) == 1 else self.graph._first
@@ -272,7 +309,10 @@ class Rewriter:
         sources = edit.sources(inputs)
         found, facts = infer(op, sources, f"{node.name} ({op.kind})")
         edit.constraints[node] = tuple(facts.constraints)
-        same = op == node.op and [s and s.type for s in sources] == [v and v.type for v in node.inputs]
+        # What is frozen stays what it was, only more is known of it.
+        same = bool(edit.weights) or (
+            op == node.op and [s and s.type for s in sources] == [v and v.type for v in node.inputs]
+        )
         for value, type_ in zip(node.outputs, found, strict=False):
             # A declared type that inference cannot confirm holds as long as what it was declared for.
             if type_ == value.type or (same and isinstance(type_, UnknownType)):
@@ -354,6 +394,17 @@ def _precedes(first: Node, second: Node) -> bool:
             return False
         ahead, behind = ahead._next, behind._previous
     return False
+
+
+def _refines(new: TensorType, old: TensorType) -> bool:
+    """The same type, or one that says numbers where the other leaves them open."""
+    return (
+        new.dtype is old.dtype
+        and len(new.shape) == len(old.shape)
+        and all(
+            theirs == ours or not isinstance(theirs, int) for ours, theirs in zip(new.shape, old.shape, strict=True)
+        )
+    )
 
 
 def _retype(message: str, old: Value, new: Type, node: Node | None = None) -> CnnirError:

@@ -1,16 +1,21 @@
 """Passes: graph to graph, or graph to plan."""
 
-from cnnir.passes.base import Change, Journal, Pass, PassResult, Preserves, Refusal
+from cnnir.passes.base import Change, Journal, Pass, PassResult, Preserves, Refusal, StageRecord
 from cnnir.passes.cut import Cut, cut
 from cnnir.passes.dead_code import DeadCode
-from cnnir.passes.manager import REGISTRY, Pipeline, apply, make_pass
+from cnnir.passes.fold import Fold
+from cnnir.passes.manager import apply
+from cnnir.passes.pipeline import Pipeline, make_pass
+from cnnir.passes.registry import REGISTRY, all_passes, find_pass, register
 from cnnir.passes.shape_inference import InferShapes, bind, graph_symbols, resize_inputs
+from cnnir.passes.value_check import ValueCheck, compare_values
 
 __all__ = [
     "REGISTRY",
     "Change",
     "Cut",
     "DeadCode",
+    "Fold",
     "InferShapes",
     "Journal",
     "Pass",
@@ -18,10 +23,16 @@ __all__ = [
     "Pipeline",
     "Preserves",
     "Refusal",
+    "StageRecord",
+    "ValueCheck",
+    "all_passes",
     "apply",
     "bind",
+    "compare_values",
     "cut",
+    "find_pass",
     "graph_symbols",
     "make_pass",
+    "register",
     "resize_inputs",
 ]

@@ -3,9 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from typing import ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from cnnir.graph import Graph, Node
+
+if TYPE_CHECKING:
+    from cnnir.passes.value_check import ValueCheck
 
 Preserves: TypeAlias = Literal["values", "interface", "nothing"]
 """values: outputs are equal for all inputs; interface: names and types of inputs and outputs stay."""
@@ -49,26 +52,58 @@ class Journal:
         """Note a refusal."""
         self.refusals.append(Refusal(reason, tuple(node.label for node in nodes)))
 
+    def add(self, other: "Journal") -> None:
+        """Take over what another journal says."""
+        self.changes += other.changes
+        self.refusals += other.refusals
+        for metric, amount in other.metrics.items():
+            self.count(metric, amount)
+
     def count(self, metric: str, amount: int = 1) -> None:
         """Add to a metric."""
         self.metrics[metric] = self.metrics.get(metric, 0) + amount
 
 
 @dataclass(frozen=True)
+class StageRecord:
+    """One pass of a pipeline, as it went.
+
+    Attributes:
+        stage: The pass and its options, as text.
+        seconds: Time that it took, verification included.
+        nodes_before: Number of nodes of the graph that it was given.
+        nodes_after: Number of nodes of the graph that it left.
+        changes: What it did.
+        refusals: Where it did not apply, and why.
+        check: How its values compare to those before, None when that was not asked for.
+    """
+
+    stage: str
+    seconds: float
+    nodes_before: int
+    nodes_after: int
+    changes: tuple[Change, ...]
+    refusals: tuple[Refusal, ...]
+    check: "ValueCheck | None" = None
+
+
+@dataclass(frozen=True)
 class PassResult:
-    """What came of a pass.
+    """What came of a pass or a pipeline.
 
     Attributes:
         graph: The new graph; the one that was put in is as it was.
         changes: What was done; empty when nothing applied.
         refusals: Where it did not apply, and why.
         metrics: Counts, by name.
+        stages: The same for each pass, with the time that it took.
     """
 
     graph: Graph
     changes: tuple[Change, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     metrics: dict[str, int] = field(default_factory=dict)
+    stages: tuple[StageRecord, ...] = ()
 
     @property
     def modified(self) -> bool:

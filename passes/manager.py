@@ -1,111 +1,90 @@
-"""Running passes: each on a clone, verified before it is swapped in."""
+"""Running passes: each on a clone, verified before it is swapped in, its result compared when that is asked for."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph
-from cnnir.passes.base import Journal, Pass, PassResult, option_name
-from cnnir.passes.cut import Cut
-from cnnir.passes.dead_code import DeadCode
-from cnnir.passes.shape_inference import InferShapes
+from cnnir.passes.base import Journal, Pass, PassResult, StageRecord
+from cnnir.passes.pipeline import Pipeline, make_pass
+from cnnir.passes.value_check import ValueCheck, compare_values
 from cnnir.verify import verify
 
-REGISTRY: Mapping[str, type[Pass]] = {cls.name: cls for cls in (Cut, DeadCode, InferShapes)}
-"""Every pass by name."""
 
-_STAGE = re.compile(r"\s*(?P<name>[a-z0-9-]+)\s*(?:\{(?P<options>[^{}]*)\})?\s*(?P<more>,|$)")
-
-_FLAGS = {"true": True, "false": False}
-
-_FROM_TEXT: Mapping[object, Callable[[str], object]] = {bool: _FLAGS.__getitem__, int: int, float: float, str: str}
-"""How an option is read, by the type of its field."""
-
-_TAKEN: Mapping[object, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (float, int), str: (str,)}
-"""What may be given for an option, by the type of its field."""
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """Passes that run one after the other; its text form reads back as an equal pipeline."""
-
-    stages: tuple[Pass, ...]
-
-    @classmethod
-    def parse(cls, text: str) -> "Pipeline":
-        """A pipeline from text such as ``infer-shapes,dead-code``, options in braces: ``name{option=value,...}``.
-
-        Raises:
-            CnnirError: ``pipeline-syntax`` naming the column, ``pass-unknown``, ``option-unknown`` or
-                ``option-value``.
-        """
-        stages: list[Pass] = []
-        position, more = 0, True
-        while more:
-            match = _STAGE.match(text, position)
-            if match is None:
-                raise CnnirError(
-                    "pipeline-syntax",
-                    f"a pass name was expected at column {position + 1}",
-                    got=text[position:] or "nothing",
-                )
-            stages.append(make_pass(match["name"], _options(match["name"], match["options"] or "")))
-            position, more = match.end(), bool(match["more"])
-        return cls(tuple(stages))
-
-    def __str__(self) -> str:
-        return ",".join(str(stage) for stage in self.stages)
-
-
-def make_pass(name: str, options: Mapping[str, Any]) -> Pass:
-    """The pass of that name with these options; option values may be text.
-
-    Raises:
-        CnnirError: ``pass-unknown``, ``option-unknown`` or ``option-value``.
-    """
-    if name not in REGISTRY:
-        raise CnnirError(
-            "pass-unknown", "there is no pass of this name", got=name, hint=f"known: {', '.join(REGISTRY)}"
-        )
-    kinds = {option_name(item.name): item.type for item in fields(REGISTRY[name])}
-    names = {option_name(item.name): item.name for item in fields(REGISTRY[name])}
-    options = {option_name(option): given for option, given in options.items()}
-    for option in options:
-        if option not in kinds:
-            wanted = ", ".join(sorted(kinds)) or "no options"
-            raise CnnirError("option-unknown", "the pass has no such option", node=name, expected=wanted, got=option)
-    return REGISTRY[name](
-        **{names[option]: _value(name, option, kinds[option], given) for option, given in options.items()}
-    )
-
-
-def apply(graph: Graph, what: Pass | Pipeline | str | Sequence[Pass], **options: Any) -> PassResult:
+def apply(
+    graph: Graph,
+    what: Pass | Pipeline | str | Sequence[Pass],
+    *,
+    check: Literal["values"] | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> PassResult:
     """Run a pass or a pipeline.
 
     Args:
         graph: Left as it is.
         what: A pass, several, or text: one name (with `options`) or a pipeline.
+        check: ``values`` runs the graph before and after each pass that promises to keep values, on seeded inputs.
+        seed: Of those inputs.
         **options: Options of a pass given by name.
 
     Returns:
-        The new graph, and what was done to it by all passes together.
+        The new graph, and what was done to it by all passes together and by each.
 
     Raises:
-        CnnirError: from a pass or from verification of its result, naming the pass; `graph` is then as it was.
+        CnnirError: from a pass or from verification of its result, naming the pass, the node and those that it reads;
+            ``pass-failed`` for any other exception of a pass; ``pass-values`` when the check finds a difference.
+            `graph` is then as it was.
     """
-    journal = Journal()
+    journal, records = Journal(), []
     for stage in _stages(what, options):
-        clone = graph.clone()
-        try:
-            stage.rewrite(clone, journal)
-            verify(clone)
-        except CnnirError as error:
-            error.message = f"{error.message} (in pass {stage.name})"
-            raise
+        clone, own = graph.clone(), Journal()
+        begin = time.perf_counter()
+        _run(stage, clone, own)
+        seconds = time.perf_counter() - begin
+        compared = _checked(stage, graph, clone, seed) if check == "values" else None
+        records.append(
+            StageRecord(str(stage), seconds, len(graph), len(clone), tuple(own.changes), tuple(own.refusals), compared)
+        )
+        journal.add(own)
         graph = clone
-    return PassResult(graph, tuple(journal.changes), tuple(journal.refusals), journal.metrics)
+    return PassResult(graph, tuple(journal.changes), tuple(journal.refusals), journal.metrics, tuple(records))
+
+
+def _run(stage: Pass, clone: Graph, journal: Journal) -> None:
+    try:
+        stage.rewrite(clone, journal)
+        verify(clone)
+    except CnnirError as error:
+        error.message = f"{error.message} (in pass {stage.name}{_behind(clone, error.node)})"
+        raise
+    except Exception as error:
+        raise CnnirError(
+            "pass-failed", f"{type(error).__name__}: {error}", node=stage.name, hint="this is a fault of the pass"
+        ) from error
+
+
+def _behind(graph: Graph, label: str | None) -> str:
+    """The nodes that the culprit reads: where a wrong edit often was made."""
+    for node in graph.nodes:
+        if node.label == label:
+            before = dict.fromkeys(value.producer.label for value in node.operands if value.producer is not None)
+            return f", behind {', '.join(before)}" if before else ""
+    return ""
+
+
+def _checked(stage: Pass, before: Graph, after: Graph, seed: int) -> ValueCheck | None:
+    """The comparison for a pass that promises equal values; others promise less."""
+    if stage.preserves != "values":
+        return None
+    compared = compare_values(before, after, seed)
+    if not compared.equal:
+        raise CnnirError(
+            "pass-values", f"the pass {stage.name} changes what the network computes", node=compared.first,
+            expected=f"at most {compared.tolerance:g} of the largest value", got=f"{compared.relative:.3g}",
+        )  # fmt: skip
+    return compared
 
 
 def _stages(what: Pass | Pipeline | str | Sequence[Pass], options: Mapping[str, Any]) -> tuple[Pass, ...]:
@@ -116,28 +95,3 @@ def _stages(what: Pass | Pipeline | str | Sequence[Pass], options: Mapping[str, 
     if isinstance(what, Pass):
         return (what,)
     return what.stages if isinstance(what, Pipeline) else tuple(what)
-
-
-def _options(name: str, text: str) -> dict[str, str | bool]:
-    """What stands in a stage's braces; an option without a value is true."""
-    found: dict[str, str | bool] = {}
-    for part in text.split(",") if text.strip() else ():
-        option, equals, given = (piece.strip() for piece in part.partition("="))
-        if not option or option in found:
-            raise CnnirError("pipeline-syntax", "an option is given once, by its name", node=name, got=text)
-        found[option] = given if equals else True
-    return found
-
-
-def _value(name: str, option: str, kind: object, given: object) -> object:
-    """The option's value, read from text where its field is of another type."""
-    if kind not in _TAKEN:
-        return given
-    try:
-        value = _FROM_TEXT[kind](given) if isinstance(given, str) else given
-    except (KeyError, ValueError):
-        value = None
-    if not isinstance(value, _TAKEN[kind]) or (isinstance(value, bool) and kind is not bool):
-        wanted = "true or false" if kind is bool else getattr(kind, "__name__", kind)
-        raise CnnirError("option-value", f"{option} is of another type", node=name, expected=wanted, got=given)
-    return value

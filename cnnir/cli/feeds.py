@@ -1,14 +1,13 @@
 """What a run is fed: arrays from files, and seeded random numbers for the rest."""
 
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from cnnir.errors import CnnirError
-from cnnir.graph import Graph, Value
-from cnnir.types import TensorType, known_shape
+from cnnir.graph import Graph
+from cnnir.interpreter import seeded_array
 from cnnir.weights import AnyArray
 
 
@@ -35,7 +34,7 @@ def feed_of(graph: Graph, files: Sequence[tuple[str, str]], seed: int | None) ->
         if seed is None:
             hint = f"give --input {value.name}=FILE.npy, or --seed N for random numbers"
             raise CnnirError("feed-missing", "nothing to feed", node=value.name, expected=value.type, hint=hint)
-        feed[value.name] = _random(value, seed)
+        feed[value.name] = seeded_array(value, seed)
     return feed
 
 
@@ -47,18 +46,3 @@ def _read(name: str, file: str) -> AnyArray:
     if not isinstance(array, np.ndarray):
         raise CnnirError("feed-file", "a file with several arrays", node=name, expected="one array, .npy", got=file)
     return array
-
-
-def _random(value: Value, seed: int) -> AnyArray:
-    """Standard normal numbers, 0 to 9 for integers; each input has a stream of its own."""
-    if not isinstance(value.type, TensorType):
-        raise CnnirError("feed-type", "random numbers make tensors only", node=value.name, got=value.type)
-    shape, dtype = known_shape(value.type.shape, value.name), value.type.dtype
-    generator = np.random.default_rng([seed, zlib.crc32(value.name.encode())])
-    if dtype.is_float:
-        return generator.standard_normal(shape).astype(dtype.numpy)
-    if dtype.is_integer:
-        return generator.integers(0, 10, shape).astype(dtype.numpy)
-    if dtype.value == "bool":
-        return generator.integers(0, 2, shape).astype(dtype.numpy)
-    raise CnnirError("feed-type", "no random numbers of this element type", node=value.name, got=value.type)

@@ -60,8 +60,7 @@ def _run_free(graph: Graph, arrays: Mapping[Value, AnyArray], wanted: set[Value]
     readers = {value: len(value.users) for value in graph.values}
     for node in _needed(graph, wanted):
         operands = [_operand(value, live) for value in node.inputs]
-        results = _results(node, operands)
-        compute(node, operands, results)
+        results = evaluate(node, operands)
         for value, result in zip(node.outputs, results, strict=True):
             live[value] = result
             if value in wanted:
@@ -73,6 +72,20 @@ def _run_free(graph: Graph, arrays: Mapping[Value, AnyArray], wanted: set[Value]
     keep.update((value, np.array(value.weight.array())) for value in wanted if value.weight is not None)
     # What was fed is the caller's; give back arrays that are nobody else's.
     return {value: np.array(array) if value in arrays else array for value, array in keep.items()}
+
+
+def evaluate(node: Node, operands: Sequence[AnyArray | None]) -> list[AnyArray]:
+    """The values of a node's outputs for these operands.
+
+    Raises:
+        CnnirError: from the kernel, or from whoever evaluates opaque ops, naming the node.
+    """
+    try:
+        results = _results(node, operands)
+    except CnnirError as error:
+        raise error.at(node.label) from None
+    compute(node, operands, results)
+    return results
 
 
 def _needed(graph: Graph, wanted: set[Value]) -> list[Node]:

@@ -1,5 +1,6 @@
 """What a caller feeds: checked against the graph's inputs, symbolic dims bound by what is fed."""
 
+import zlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,8 +9,32 @@ from cnnir.dims import bind, is_known
 from cnnir.dims import symbols as symbols_of
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
-from cnnir.types import DType, TensorType, UnknownType
+from cnnir.types import DType, TensorType, UnknownType, known_shape
 from cnnir.weights import AnyArray
+
+
+def seeded_feed(graph: Graph, seed: int) -> dict[str, AnyArray]:
+    """Random numbers for every input. See `seeded_array`."""
+    return {value.name: seeded_array(value, seed) for value in graph.inputs}
+
+
+def seeded_array(value: Value, seed: int) -> AnyArray:
+    """Random numbers for an input: standard normal ones, 0 to 9 for integers; each name has a stream of its own.
+
+    Raises:
+        CnnirError: ``dims-unbound`` when its shape is not known, ``feed-type`` for a type without random numbers.
+    """
+    if not isinstance(value.type, TensorType):
+        raise CnnirError("feed-type", "random numbers make tensors only", node=value.name, got=value.type)
+    shape, dtype = known_shape(value.type.shape, value.name), value.type.dtype
+    generator = np.random.default_rng([seed, zlib.crc32(value.name.encode())])
+    if dtype.is_float:
+        return generator.standard_normal(shape).astype(dtype.numpy)
+    if dtype.is_integer:
+        return generator.integers(0, 10, shape).astype(dtype.numpy)
+    if dtype.value == "bool":
+        return generator.integers(0, 2, shape).astype(dtype.numpy)
+    raise CnnirError("feed-type", "no random numbers of this element type", node=value.name, got=value.type)
 
 
 def checked_feed(graph: Graph, feed: Mapping[str, AnyArray]) -> tuple[dict[Value, AnyArray], dict[str, int]]:

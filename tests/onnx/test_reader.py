@@ -412,3 +412,15 @@ def test_symbolic_dims_round_trip() -> None:
     assert graph.run(feed)["y"].shape == (2, 4, 7, 6)
     with pytest.raises(CnnirError, match=r"conv1 \(Conv\): .*H >= 3"):
         graph.bind(H=2)
+
+
+def test_a_shape_that_is_no_number() -> None:
+    """A Reshape to a text is refused like any other contradiction."""
+    proto = model(
+        [helper.make_node("Reshape", ["x", "s"], ["y"], name="reshape1")],
+        [tensor("x", [4])],
+        [tensor("y")],
+        [numpy_helper.from_array(np.array(["four"], object), "s")],
+    )
+    with pytest.raises(CnnirError, match=r"reshape1 \(Reshape\): its shape are no integers .*\[operand-dtype\]"):
+        read(proto)

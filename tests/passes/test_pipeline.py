@@ -1,7 +1,7 @@
 """Pipelines as text, and passes that work on clones."""
 
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import hypothesis.strategies as st
 import numpy as np
@@ -52,7 +52,7 @@ class Trial(Pass):
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(cast("dict[str, type[Pass]]", REGISTRY), "trial", Trial)
+    monkeypatch.setitem(REGISTRY, "trial", Trial)
 
 
 def network() -> Graph:
@@ -213,8 +213,9 @@ def test_a_pass_that_fails_is_named_and_has_done_nothing(fail: str, code: str) -
 def test_a_pass_that_crashes_has_done_nothing() -> None:
     graph = network()
     before = print_graph(graph)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(CnnirError, match=r"trial: ZeroDivisionError: .*\[pass-failed\]") as caught:
         graph.apply("trial", fail="crash")
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert print_graph(graph) == before
     verify(graph)
 

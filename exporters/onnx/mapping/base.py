@@ -113,6 +113,8 @@ class Source:
     def int_setting(self, index: int, name: str) -> tuple[int, ...] | None:
         """The same as ints."""
         array = self.setting(index, name)
+        if array is not None and array.dtype.kind not in "iu":
+            raise CnnirError("operand-dtype", f"its {name} are no integers", got=str(array.dtype))
         return None if array is None else tuple(int(item) for item in array.reshape(-1))
 
     def ints_anywhere(self, index: int, name: str, since: int) -> tuple[int, ...] | None:

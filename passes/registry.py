@@ -1,0 +1,85 @@
+"""Every pass by name: those that come with cnnir, those that a program registers, and those of installed packages.
+
+A package offers passes through entry points of the group ``cnnir.passes``: the entry's name is the pass's, its object
+the class. They are loaded when they are asked for by name, or listed.
+"""
+
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, entry_points
+from typing import TypeVar
+
+from cnnir.errors import CnnirError
+from cnnir.passes.base import Pass
+from cnnir.passes.cut import Cut
+from cnnir.passes.dead_code import DeadCode
+from cnnir.passes.fold import Fold
+from cnnir.passes.shape_inference import InferShapes
+
+BUILT_IN: tuple[type[Pass], ...] = (
+    Cut,
+    DeadCode,
+    Fold,
+    InferShapes,
+)
+"""The passes that come with cnnir."""
+
+REGISTRY: dict[str, type[Pass]] = {cls.name: cls for cls in BUILT_IN}
+"""Every pass that has been registered or loaded, by name."""
+
+GROUP = "cnnir.passes"
+"""The entry points through which installed packages offer passes."""
+
+PassT = TypeVar("PassT", bound=type[Pass])
+
+
+def register(cls: PassT) -> PassT:
+    """Class decorator: the pass can be called by its name from now on.
+
+    Raises:
+        CnnirError: ``pass-twice`` when another pass bears the name.
+    """
+    if REGISTRY.get(cls.name, cls) is not cls:
+        raise CnnirError("pass-twice", "a second pass of one name", node=cls.name, got=cls.__qualname__)
+    REGISTRY[cls.name] = cls
+    return cls
+
+
+def find_pass(name: str) -> type[Pass]:
+    """The pass of that name.
+
+    Raises:
+        CnnirError: ``pass-unknown``, or ``pass-broken`` when a package's pass cannot be loaded.
+    """
+    if name not in REGISTRY:
+        for entry in _entries():
+            if entry.name == name:
+                return _loaded(entry)
+        known = ", ".join(sorted({*REGISTRY, *(entry.name for entry in _entries())}))
+        raise CnnirError("pass-unknown", "there is no pass of this name", got=name, hint=f"known: {known}")
+    return REGISTRY[name]
+
+
+def all_passes() -> dict[str, type[Pass]]:
+    """Every pass that there is, by name, those of installed packages loaded.
+
+    Raises:
+        CnnirError: ``pass-broken`` naming the package whose pass cannot be loaded.
+    """
+    for entry in _entries():
+        if entry.name not in REGISTRY:
+            _loaded(entry)
+    return dict(sorted(REGISTRY.items()))
+
+
+def _entries() -> Iterator[EntryPoint]:
+    yield from entry_points(group=GROUP)
+
+
+def _loaded(entry: EntryPoint) -> type[Pass]:
+    try:
+        cls = entry.load()
+    except Exception as error:
+        raise CnnirError("pass-broken", "the pass cannot be loaded", node=entry.value, got=error) from error
+    if not (isinstance(cls, type) and issubclass(cls, Pass)) or getattr(cls, "name", None) != entry.name:
+        raise CnnirError("pass-broken", "no pass of the entry's name", node=entry.value, expected=entry.name, got=cls)
+    return register(cls)

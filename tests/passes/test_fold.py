@@ -1,0 +1,348 @@
+"""Folding constants and scales."""
+
+import tracemalloc
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import cnnir
+from cnnir.exporters.onnx import read, write
+from cnnir.graph import Graph
+from cnnir.ops import Add, BatchNormalization, Conv, ConvTranspose, Div, Gemm, Mul, Op, Opaque, Relu, Sub
+from cnnir.passes import PassResult
+from cnnir.types import DType, TensorType
+from cnnir.verify import verify
+from cnnir.weights import AnyArray, Array, Computed
+from tests import models
+
+FLOAT = TensorProto.FLOAT
+
+
+def numbers(seed: int, *shape: int) -> AnyArray:
+    """Seeded random numbers."""
+    return np.random.default_rng([seed, *shape]).standard_normal(shape).astype(np.float32)
+
+
+def judged(graph: Graph) -> PassResult:
+    """Folding keeps what ONNX Runtime computes, and what the interpreter does."""
+    feed = models.random_input(graph)
+    result = graph.apply("fold", check="values")
+    verify(result.graph)
+    names = [value.name for value in graph.outputs]
+    assert [value.name for value in result.graph.outputs] == names
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    computed = []
+    for candidate in (graph, result.graph):
+        model = write(candidate)
+        onnx.checker.check_model(model, full_check=True)
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        computed.append([np.asarray(array) for array in session.run(names, feed)])
+    for before, after in zip(*computed, strict=True):
+        assert np.abs(before - after).max() <= 1e-4 * np.abs(before).max()
+    return result
+
+
+def kinds(graph: Graph) -> list[str]:
+    """The ops in their order."""
+    return [node.op.kind for node in graph.nodes]
+
+
+# Scales
+
+
+class Layer:
+    """A linear layer, and what stands behind it."""
+
+    def __init__(self, op: Op, shape: tuple[int, ...], weight: tuple[int, ...], *, bias: int | None = None) -> None:
+        self.graph = Graph("layer")
+        self.count = 0
+        x = self.graph.add_input("x", TensorType(DType.FLOAT32, shape))
+        operands = [x, self.constant(*weight)] + ([self.constant(bias)] if bias is not None else [])
+        self.value = self.graph.add_node(op, operands, name="layer").output
+
+    def constant(self, *shape: int) -> cnnir.Value:
+        """A weight of random numbers."""
+        self.count += 1
+        return self.graph.add_weight(f"w{self.count}", Array.of(numbers(self.count, *shape)))
+
+    def then(self, op: Op, *shape: int, first: bool = False) -> "Layer":
+        """An op with a constant on the right, or on the left."""
+        pair = [self.value, self.constant(*shape)]
+        self.value = self.graph.add_node(op, pair[::-1] if first else pair).output
+        return self
+
+    def normalized(self, channels: int) -> "Layer":
+        """A BatchNormalization."""
+        vectors = [self.constant(channels) for _ in range(3)]
+        variance = self.graph.add_weight("variance", Array.of(np.abs(numbers(9, channels)) + 0.5))
+        self.value = self.graph.add_node(BatchNormalization(), [self.value, *vectors, variance]).output
+        return self
+
+    def done(self) -> Graph:
+        """The graph, its output a Relu."""
+        self.graph.set_outputs(self.graph.add_node(Relu(), [self.value], outputs=["y"]).outputs)
+        return self.graph
+
+
+def conv(group: int = 1) -> Conv:
+    """A 3x3 convolution."""
+    return Conv((1, 1), (1, 1, 1, 1), (1, 1), group)
+
+
+IMAGE = (2, 4, 5, 5)
+
+CHAINS = {
+    "normalization": Layer(conv(), IMAGE, (6, 4, 3, 3)).normalized(6),
+    "normalization with bias": Layer(conv(), IMAGE, (6, 4, 3, 3), bias=6).normalized(6),
+    "groups": Layer(conv(2), IMAGE, (6, 2, 3, 3), bias=6).normalized(6),
+    "depthwise": Layer(conv(4), IMAGE, (4, 1, 3, 3)).normalized(4).then(Mul(), 4, 1, 1),
+    "mul and add": Layer(conv(), IMAGE, (6, 4, 3, 3)).then(Mul(), 1, 6, 1, 1).then(Add(), 6, 1, 1),
+    "all": Layer(
+        conv(), IMAGE, (6, 4, 3, 3), bias=6
+    ).normalized(6).then(Mul(), 6, 1, 1).then(Sub(), 1).then(Div(), 6, 1, 1),
+    "constant minus layer": Layer(conv(), IMAGE, (6, 4, 3, 3), bias=6).then(Sub(), 6, 1, 1, first=True),
+    "constant plus layer": Layer(conv(), IMAGE, (6, 4, 3, 3)).then(Add(), 6, 1, 1, first=True),
+    "scalar": Layer(conv(), IMAGE, (6, 4, 3, 3), bias=6).then(Mul()).then(Add(), 1, 1, 1, 1),
+    "transposed": Layer(
+        ConvTranspose((2, 2), (0, 0, 0, 0), (1, 1), (0, 0)), IMAGE, (4, 6, 3, 3), bias=6
+    ).normalized(6).then(Mul(), 6, 1, 1),
+    "transposed in groups": Layer(
+        ConvTranspose((2, 2), (0, 0, 0, 0), (1, 1), (0, 0), 2), IMAGE, (4, 3, 3, 3)
+    ).normalized(6),
+    "fully connected": Layer(Gemm(trans_b=True), (3, 8), (5, 8), bias=5).normalized(5).then(Mul(), 5),
+    "fully connected, scaled": Layer(Gemm(0.5, 2.0), (3, 8), (8, 5), bias=5).then(Mul(), 1, 5).then(Add(), 5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_scales(name: str) -> None:
+    """Whatever stands behind the layer goes into it, and its name stays with the layer."""
+    graph = CHAINS[name].done()
+    scales = len(graph) - 2
+    result = judged(graph)
+    assert result.graph.nodes[0].name == "layer"
+    assert len(result.graph) == 2
+    assert result.metrics["scales folded"] == scales == len(result.changes)
+    assert not result.refusals
+
+
+def refusal(graph: Graph) -> str:
+    """Why nothing was folded."""
+    result = judged(graph)
+    assert len(result.graph) == len(graph)
+    (refused,) = result.refusals
+    assert refused.nodes
+    return refused.reason
+
+
+def test_refused_where_the_output_is_read_elsewhere() -> None:
+    """Another reader, or the caller, wants the value before the scale."""
+    layer = Layer(conv(), IMAGE, (6, 4, 3, 3))
+    before = layer.value
+    graph = layer.then(Mul(), 6, 1, 1).done()
+    other = graph.add_node(Relu(), [before], outputs=["other"])
+    graph.set_outputs([*graph.outputs, *other.outputs])
+    assert "read elsewhere" in refusal(graph)
+    layer = Layer(conv(), IMAGE, (6, 4, 3, 3))
+    before = layer.value
+    graph = layer.then(Mul(), 6, 1, 1).done()
+    graph.set_outputs([*graph.outputs, before])
+    assert "read elsewhere" in refusal(graph)
+
+
+@pytest.mark.parametrize("shape", [(5,), (6, 5, 5), (2, 1, 1, 1), (1, 6, 1, 5)])
+def test_refused_where_it_is_not_one_number_a_channel(shape: tuple[int, ...]) -> None:
+    """A constant along another axis."""
+    assert "not one number a channel" in refusal(Layer(conv(), IMAGE, (6, 4, 3, 3)).then(Mul(), *shape).done())
+
+
+def test_refused_where_it_is_not_linear() -> None:
+    """A constant over the layer's output."""
+    assert "not linear" in refusal(Layer(conv(), IMAGE, (6, 4, 3, 3), bias=6).then(Div(), 1, first=True).done())
+
+
+def test_refused_where_weights_are_computed() -> None:
+    """A weight that is an input of the graph."""
+    graph = Graph()
+    x = graph.add_input("x", TensorType(DType.FLOAT32, IMAGE))
+    w = graph.add_input("w", TensorType(DType.FLOAT32, (6, 4, 3, 3)))
+    layer = graph.add_node(conv(), [x, w])
+    factor = graph.add_weight("f", Array.of(numbers(1, 6, 1, 1)))
+    graph.set_outputs(graph.add_node(Mul(), [layer.output, factor], outputs=["y"]).outputs)
+    assert "computed" in refusal(graph)
+
+
+def test_shared_weights_stay_for_others() -> None:
+    """Two layers of one weight, a scale behind one of them."""
+    layer = Layer(conv(), IMAGE, (4, 4, 3, 3))
+    shared = layer.graph.value("w1")
+    graph = layer.then(Mul(), 4, 1, 1).done()
+    second = graph.add_node(conv(), [graph.outputs[0], shared], name="second", outputs=["z"])
+    graph.set_outputs(second.outputs)
+    result = judged(graph)
+    assert kinds(result.graph) == ["Conv", "Relu", "Conv"]
+    assert result.graph.node("second").operands[1].weight is shared.weight
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_real_networks(name: str) -> None:
+    """No BatchNormalization, Mul or Add by constants is left behind a convolution; the values stay."""
+    if name in ("vgg19", "bvlc_alexnet", "zfnet512"):
+        graph = cnnir.load(models.path(name))
+        assert not graph.apply("fold").changes
+        return
+    result = judged(models.with_random_weights(cnnir.load(models.path(name))))
+    for node in result.graph.nodes:
+        if isinstance(node.op, (BatchNormalization, Mul, Add)) and node.operands[0].producer is not None:
+            behind_layer = isinstance(node.operands[0].producer.op, Conv)
+            constant = any(value.weight is not None for value in node.operands[1:])
+            assert not (behind_layer and constant) or result.refusals
+
+
+def test_nothing_is_computed_before_it_is_asked_for() -> None:
+    """Folding 13 MB of weights allocates next to nothing."""
+    layer = Layer(Gemm(trans_b=True), (1, 1024), (3072, 1024), bias=3072)
+    graph = layer.then(Mul(), 3072).then(Add(), 3072).done()
+    graph.apply("fold")
+    tracemalloc.start()
+    result = graph.apply("fold")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 20
+    assert isinstance(result.graph.node("layer").operands[1].weight, Computed)
+
+
+# Constants
+
+
+def model(nodes: list[onnx.NodeProto], weights: dict[str, AnyArray], *, opset: int = 17) -> Graph:
+    """A graph of an image ``x`` of 1 x 4 x 6 x 6 and an output ``y``."""
+    graph = helper.make_graph(
+        nodes,
+        "constants",
+        [helper.make_tensor_value_info("x", FLOAT, [1, 4, 6, 6])],
+        [helper.make_tensor_value_info("y", FLOAT, None)],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    proto = onnx.shape_inference.infer_shapes(proto, data_prop=True)
+    return read(proto)
+
+
+def ints(*items: int) -> AnyArray:
+    """A constant of int64."""
+    return np.array(items, np.int64)
+
+
+def test_shape_arithmetic() -> None:
+    """A Reshape whose target is computed from the shape of its input stops being opaque."""
+    graph = model(
+        [
+            helper.make_node("Relu", ["x"], ["r"]),
+            helper.make_node("Shape", ["r"], ["s"]),
+            helper.make_node("Gather", ["s", "zero"], ["n"], axis=0),
+            helper.make_node("Unsqueeze", ["n", "axes"], ["nv"]),
+            helper.make_node("Concat", ["nv", "rest"], ["target"], axis=0),
+            helper.make_node("Reshape", ["r", "target"], ["y"]),
+        ],
+        {"zero": np.array(0, np.int64), "axes": ints(0), "rest": ints(-1)},
+    )
+    assert sum(isinstance(node.op, Opaque) for node in graph.nodes) == 3
+    result = judged(graph)
+    assert kinds(result.graph) == ["Relu", "Reshape"]
+    assert str(result.graph.value("y").type) == "float32[1, 144]"
+    assert result.metrics["opaque nodes defined"] == 1
+    assert result.metrics["constants folded"] == 4
+    assert result.graph.plan().arena_bytes > 0
+
+
+def test_constant_arithmetic_is_lazy() -> None:
+    """Ours are computed by our kernels, when somebody asks."""
+    graph = model(
+        [
+            helper.make_node("Add", ["a", "b"], ["ab"]),
+            helper.make_node("Transpose", ["ab"], ["t"], perm=[1, 0]),
+            helper.make_node("Reshape", ["t", "shape"], ["scale"]),
+            helper.make_node("Mul", ["x", "scale"], ["y"]),
+        ],
+        {"a": numbers(1, 2, 2), "b": numbers(2, 2, 2), "shape": ints(1, 4, 1, 1)},
+    )
+    result = judged(graph)
+    assert kinds(result.graph) == ["Mul"]
+
+
+def test_split_of_a_constant() -> None:
+    """Every output becomes a weight."""
+    graph = model(
+        [
+            helper.make_node("Split", ["a"], ["p", "q"], axis=0),
+            helper.make_node("Mul", ["x", "p"], ["m"]),
+            helper.make_node("Add", ["m", "q"], ["y"]),
+        ],
+        {"a": numbers(3, 2, 4, 1, 1)},
+    )
+    assert kinds(judged(graph).graph) == ["Mul", "Add"]
+
+
+def test_random_ops_are_no_constants() -> None:
+    """What differs from run to run is not frozen."""
+    graph = model(
+        [
+            helper.make_node("RandomNormal", [], ["noise"], shape=[1, 4, 6, 6]),
+            helper.make_node("Add", ["x", "noise"], ["y"]),
+        ],
+        {},
+    )
+    result = graph.apply("fold")
+    assert kinds(result.graph) == ["RandomNormal", "Add"]
+
+
+def test_what_grows_stays() -> None:
+    """A small constant that becomes a large one is the smaller file as it is."""
+    graph = model(
+        [
+            helper.make_node("Expand", ["a", "shape"], ["big"]),
+            helper.make_node("ReduceMean", ["big"], ["m"], keepdims=0),
+            helper.make_node("Add", ["x", "m"], ["y"]),
+        ],
+        {"a": numbers(1, 1), "shape": ints(1024, 1024)},
+    )
+    result = graph.apply("fold")
+    assert "Expand" in kinds(result.graph)
+    assert any("far more memory" in refused.reason for refused in result.refusals)
+
+
+def test_what_cannot_be_evaluated_is_refused() -> None:
+    """An op that its own library cannot compute stays, and the reason says so."""
+    graph = model(
+        [helper.make_node("Gather", ["a", "far"], ["g"], name="gather"), helper.make_node("Add", ["x", "g"], ["y"])],
+        {"a": numbers(1, 3), "far": ints(9)},
+    )
+    result = graph.apply("fold")
+    assert kinds(result.graph) == ["Gather", "Add"]
+    (refused,) = result.refusals
+    assert refused.nodes == ("gather (Gather)",)
+    assert "cannot be worked out" in refused.reason
+
+
+def test_a_constant_output() -> None:
+    """An output that no input reaches is a constant, and still an output."""
+    graph = model(
+        [helper.make_node("Add", ["a", "b"], ["c"]), helper.make_node("Relu", ["x"], ["y"])],
+        {"a": numbers(1, 3), "b": numbers(2, 3)},
+    )
+    graph.set_outputs([graph.value("y"), graph.value("c")])
+    result = judged(graph)
+    assert result.graph.value("c").weight is not None
+    assert [value.name for value in result.graph.outputs] == ["y", "c"]
+
+
+def test_options() -> None:
+    """Each half on its own."""
+    graph = CHAINS["normalization"].graph.clone()
+    assert not graph.apply("fold", scales=False).changes
+    assert str(cnnir.passes.make_pass("fold", {"scales": False})) == "fold{scales=false}"
