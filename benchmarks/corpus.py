@@ -1,6 +1,6 @@
 """Load a folder of real exports and compare shapes and MACs with the truth that comes with them.
 
-    python -m benchmarks.corpus FOLDER [--match TEXT]
+    python -m benchmarks.corpus FOLDER [--match TEXT] [--passes PIPELINE]
 
 FOLDER holds ``models/*.onnx``, ``shapes/*.json`` (the true shape of every tensor) and ``truth.json`` (true MACs). For
 each model: is it loaded, how many nodes are opaque, how many shapes are right, not known or wrong, and are the MACs?
@@ -48,23 +48,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Compare shapes and MACs of real exports with the truth.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--match", default="", help="only models whose name contains this")
+    parser.add_argument("--passes", default="", help="passes to run first, for instance fold")
     options = parser.parse_args(argv)
     truths = {entry["key"]: entry for entry in json.loads((options.folder / "truth.json").read_text())}
     verdicts = []
     for name, truth in truths.items():
         if options.match in name:
-            verdicts.append(_judge(options.folder, name, truth))
+            verdicts.append(_judge(options.folder, name, truth, options.passes))
             _show(verdicts[-1])
     _sums(verdicts)
     return 1 if any(verdict.failed for verdict in verdicts) else 0
 
 
-def _judge(folder: Path, name: str, truth: Mapping[str, Any]) -> Verdict:
+def _judge(folder: Path, name: str, truth: Mapping[str, Any], passes: str) -> Verdict:
     verdict = Verdict(name)
     found = json.loads((folder / "shapes" / f"{name}.json").read_text())
     begin = time.perf_counter()
     try:
         graph = _at_true_size(load(folder / "models" / f"{name}.onnx"), found["input"])
+        if passes:
+            graph = graph.apply(passes).graph
     except CnnirError as error:
         verdict.error = str(error)
         return verdict
