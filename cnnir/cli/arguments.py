@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import cnnir
-from cnnir.cli import verbs
+from cnnir.cli import cut, verbs
 from cnnir.errors import CnnirError
 
 _EPILOG = """\
@@ -19,6 +19,7 @@ examples:
   cnnir plan net.onnx --bind N=1 --json     a plan for batch 1, as JSON
   cnnir run net.onnx --seed 0 --planned     a run on random input, inside the planned arena
   cnnir export net.onnx --opset 21 -o new.onnx
+  cnnir cut net.onnx --to conv5 -o head.onnx
 """
 
 
@@ -87,6 +88,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--ir-version", type=_whole("a version"), metavar="N", help="raise the version of the file format"
     )
     export.add_argument("--external", action="store_true", help="write large weights into a file beside the model")
+
+    cut.add_arguments(_verb(parsers, "cut", cut.cut, "cut a sub-network out, as a model of its own"))
     return parser
 
 
