@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cnnir.exporters.onnx import load, save
     from cnnir.graph import Graph, Node, Value
     from cnnir.plan import MemoryPlan
+    from cnnir.rewriter import Rewriter
     from cnnir.text import parse_graph, print_graph
 
 _HOMES = {
@@ -27,6 +28,7 @@ _HOMES = {
     "GraphBuilder": "cnnir.builder",
     "MemoryPlan": "cnnir.plan",
     "Node": "cnnir.graph",
+    "Rewriter": "cnnir.rewriter",
     "Value": "cnnir.graph",
     "load": "cnnir.exporters.onnx",
     "parse_graph": "cnnir.text",
@@ -40,6 +42,7 @@ __all__ = [
     "GraphBuilder",
     "MemoryPlan",
     "Node",
+    "Rewriter",
     "Value",
     "__version__",
     "load",

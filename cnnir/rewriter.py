@@ -235,6 +235,25 @@ class Rewriter:
         """
         self.graph.set_outputs(values)
 
+    def move(self, node: Node, before: Node) -> None:
+        """Another place for a node: in front of `before`.
+
+        Raises:
+            CnnirError: ``order`` naming a node that makes an operand behind that place, or reads an output before it;
+                ``node-foreign``.
+        """
+        self._require_node(node)
+        self._require_node(before)
+        if node is before:
+            return
+        for value in node.operands:
+            self._require_made(value, before)
+        for reader in (reader for value in node.outputs for reader in value.users):
+            if reader is not before and _precedes(reader, before):
+                raise CnnirError("order", f"{reader.label} reads it before that place", node=node.label)
+        self.graph._unlink(node)
+        self.graph._link(node, before)
+
     def set_inputs(self, values: Iterable[Value]) -> None:
         """Make these the inputs of the graph, in this order; those left out are removed, and nobody may read them.
 

@@ -5,8 +5,11 @@ from cnnir.passes.cut import Cut, cut
 from cnnir.passes.dead_code import DeadCode
 from cnnir.passes.fold import Fold
 from cnnir.passes.manager import apply
+from cnnir.passes.patterns import Match, Pattern, constant, either, find, node, through, value
 from cnnir.passes.pipeline import Pipeline, make_pass
 from cnnir.passes.registry import REGISTRY, all_passes, find_pass, register
+from cnnir.passes.replacement import replace_subgraph
+from cnnir.passes.rules import NotApplicable, RulePass, rule
 from cnnir.passes.shape_inference import InferShapes, bind, graph_symbols, resize_inputs
 from cnnir.passes.value_check import ValueCheck, compare_values
 
@@ -18,21 +21,33 @@ __all__ = [
     "Fold",
     "InferShapes",
     "Journal",
+    "Match",
+    "NotApplicable",
     "Pass",
     "PassResult",
+    "Pattern",
     "Pipeline",
     "Preserves",
     "Refusal",
+    "RulePass",
     "StageRecord",
     "ValueCheck",
     "all_passes",
     "apply",
     "bind",
     "compare_values",
+    "constant",
     "cut",
+    "either",
+    "find",
     "find_pass",
     "graph_symbols",
     "make_pass",
+    "node",
     "register",
+    "replace_subgraph",
     "resize_inputs",
+    "rule",
+    "through",
+    "value",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import cnnir
-from cnnir.cli import cut, verbs
+from cnnir.cli import cut, rewrite, verbs
 from cnnir.errors import CnnirError
 
 _EPILOG = """\
@@ -19,6 +19,7 @@ examples:
   cnnir plan net.onnx --bind N=1 --json     a plan for batch 1, as JSON
   cnnir run net.onnx --seed 0 --planned     a run on random input, inside the planned arena
   cnnir export net.onnx --opset 21 -o new.onnx
+  cnnir rewrite net.onnx -p fold --check values -o folded.onnx
   cnnir cut net.onnx --to conv5 -o head.onnx
 """
 
@@ -90,6 +91,13 @@ def make_parser() -> argparse.ArgumentParser:
     export.add_argument("--external", action="store_true", help="write large weights into a file beside the model")
 
     cut.add_arguments(_verb(parsers, "cut", cut.cut, "cut a sub-network out, as a model of its own"))
+
+    rewrite.add_arguments(_verb(parsers, "rewrite", rewrite.rewrite, "run passes, and write what comes out"))
+
+    words = "show which passes there are"
+    passes = parsers.add_parser("passes", help=words, description=f"{words[0].upper()}{words[1:]}.")
+    passes.set_defaults(verb=rewrite.passes)
+    rewrite.add_passes_arguments(passes)
     return parser
 
 

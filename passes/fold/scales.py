@@ -51,9 +51,9 @@ def fold_scales(rewriter: Rewriter, journal: Journal) -> None:
         except _Refused as refused:
             journal.refuse(f"not folded into {layer.label}: {refused}", [node])
             continue
-        _merge(rewriter, layer, node, affine, channels)
         journal.change(f"folded into {layer.label}", [node])
         journal.count("scales folded")
+        _merge(rewriter, layer, node, affine, channels)
 
 
 def _layer_before(node: Node) -> tuple[Node | None, int | None]:
