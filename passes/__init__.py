@@ -10,6 +10,7 @@ from cnnir.passes.pipeline import Pipeline, make_pass
 from cnnir.passes.registry import REGISTRY, all_passes, find_pass, register
 from cnnir.passes.replacement import replace_subgraph
 from cnnir.passes.rules import NotApplicable, RulePass, rule
+from cnnir.passes.replacement import replace_subgraph
 from cnnir.passes.shape_inference import InferShapes, bind, graph_symbols, resize_inputs
 from cnnir.passes.value_check import ValueCheck, compare_values
 
