@@ -3,6 +3,7 @@
 from cnnir.passes.base import Change, Journal, Pass, PassResult, Preserves, Refusal, StageRecord
 from cnnir.passes.cut import Cut, cut
 from cnnir.passes.dead_code import DeadCode
+from cnnir.passes.fc_to_conv import FcToConv
 from cnnir.passes.fold import Fold
 from cnnir.passes.manager import apply
 from cnnir.passes.patterns import Match, Pattern, constant, either, find, node, through, value
@@ -10,7 +11,6 @@ from cnnir.passes.pipeline import Pipeline, make_pass
 from cnnir.passes.registry import REGISTRY, all_passes, find_pass, register
 from cnnir.passes.replacement import replace_subgraph
 from cnnir.passes.rules import NotApplicable, RulePass, rule
-from cnnir.passes.replacement import replace_subgraph
 from cnnir.passes.shape_inference import InferShapes, bind, graph_symbols, resize_inputs
 from cnnir.passes.value_check import ValueCheck, compare_values
 
@@ -19,6 +19,7 @@ __all__ = [
     "Change",
     "Cut",
     "DeadCode",
+    "FcToConv",
     "Fold",
     "InferShapes",
     "Journal",
