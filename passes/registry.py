@@ -10,12 +10,14 @@ from typing import TypeVar
 
 from cnnir.errors import CnnirError
 from cnnir.passes.base import Pass
+from cnnir.passes.bottleneck import Bottleneck
 from cnnir.passes.cut import Cut
 from cnnir.passes.dead_code import DeadCode
 from cnnir.passes.fold import Fold
 from cnnir.passes.shape_inference import InferShapes
 
 BUILT_IN: tuple[type[Pass], ...] = (
+    Bottleneck,
     Cut,
     DeadCode,
     Fold,

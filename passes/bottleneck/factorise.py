@@ -1,0 +1,214 @@
+"""The factorising side of the pass: which layers, which ranks, and the journal."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cnnir.analysis import costs
+from cnnir.errors import CnnirError
+from cnnir.graph import Graph
+from cnnir.passes.base import Journal
+from cnnir.passes.bottleneck.budget import allot
+from cnnir.passes.bottleneck.factors import Kind
+from cnnir.passes.bottleneck.peak import fit_peak
+from cnnir.passes.bottleneck.ranks import Choice, by_energy, by_number, by_ratio
+from cnnir.passes.bottleneck.replace import Replacer
+from cnnir.passes.bottleneck.sites import Decompositions, Site, find_sites
+from cnnir.rewriter import Rewriter
+
+FACTOR_MODES = ("svd", "tucker", "separable", "auto")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What decides the ranks; exactly one of the first six is set.
+
+    Attributes:
+        rank: This rank.
+        ratio: This share of the full rank.
+        energy: The share of the weight's squared norm that is kept.
+        macs: The share of the network's MACs that is kept at most.
+        params: The share of its parameters that is kept at most.
+        peak: Bytes that the planned arena may take.
+        multiple: Ranks are multiples of this, or full.
+    """
+
+    rank: int = 0
+    ratio: float = 0.0
+    energy: float = 0.0
+    macs: float = 0.0
+    params: float = 0.0
+    peak: int | None = None
+    multiple: int = 1
+
+    def check(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            CnnirError: ``option-value``.
+        """
+        given = [name for name in ("rank", "ratio", "energy", "macs", "params") if getattr(self, name) != 0]
+        given += ["peak"] if self.peak is not None else []
+        if len(given) != 1:
+            raise CnnirError(
+                "option-value",
+                "the ranks are decided by exactly one of rank, ratio, energy, macs, params, peak",
+                got=", ".join(given) or "none of them",
+                hint="ratio=0.5 keeps half of each layer's full rank, macs=0.5 at most half of the network's MACs",
+            )
+        for name in ("ratio", "energy", "macs", "params"):
+            share = getattr(self, name)
+            if not 0 <= share <= 1:
+                raise CnnirError("option-value", f"{name} is a share", expected="above 0, at most 1", got=share)
+        for name, number in (("rank", self.rank), ("multiple", self.multiple)):
+            if number < (0 if name == "rank" else 1):
+                raise CnnirError("option-value", f"{name} counts channels", expected="at least 1", got=number)
+
+
+def factorise(
+    graph: Graph, journal: Journal, mode: str, patterns: str, target: Target, made: Decompositions | None = None
+) -> None:
+    """Replace layers by factors.
+
+    Args:
+        graph: Changed in place.
+        journal: Told of each layer, what became of it or why nothing did.
+        mode: A kind, or ``auto`` for whatever fits.
+        patterns: Of the layers' names; all for the empty text.
+        target: What decides the ranks.
+        made: Decompositions that know of samples; plain ones when None.
+
+    Raises:
+        CnnirError: ``option-value``, ``node-unknown``, ``budget-unreachable``, ``dims-unbound``.
+    """
+    target.check()
+    made = made if made is not None else Decompositions()
+    sites, kinds = [], {}
+    for site in find_sites(graph, patterns, journal):
+        fitting = tuple(kind for kind in site.kinds if mode in (kind, "auto"))
+        if not fitting:
+            journal.refuse(f"{mode} needs a window, and a square or oblong one to separate", [site.node])
+            continue
+        sites.append(site)
+        kinds[site] = fitting
+    before = costs(graph)
+    choices = _choices(graph, journal, sites, kinds, target, made)
+    replacer = Replacer(Rewriter(graph))
+    for site, choice in choices.items():
+        _replace(replacer, journal, site, choice, made)
+    after = costs(graph)
+    for name in ("params", "macs"):
+        was, now = getattr(before, name), getattr(after, name)
+        if isinstance(was, int) and isinstance(now, int):
+            journal.count(f"{name} saved", was - now)
+
+
+def _choices(
+    graph: Graph,
+    journal: Journal,
+    sites: Sequence[Site],
+    kinds: Mapping[Site, tuple[Kind, ...]],
+    target: Target,
+    made: Decompositions,
+) -> Mapping[Site, Choice]:
+    if not sites:
+        if target.peak is None and not target.macs and not target.params:
+            return {}
+        raise CnnirError("budget-unreachable", "no layer can be factorised, so no budget can be met")
+    if target.peak is not None:
+        chosen = fit_peak(graph, sites, kinds, target.peak, target.multiple, made)
+        _refuse_rest(journal, sites, chosen, "the plan keeps within the budget with this layer as it is")
+        return chosen
+    if target.macs or target.params:
+        return _within(graph, journal, sites, kinds, target, made)
+    if target.energy:
+        return _by_energy(journal, sites, kinds, target, made)
+    chosen = {}
+    for site in sites:
+        # Of several kinds the one that fits the window: a layer without one has but its SVD.
+        kind = "tucker" if "tucker" in kinds[site] else kinds[site][0]
+        full = made.of(site, kind).full
+        ranks = (
+            by_number(full, target.rank, target.multiple)
+            if target.rank
+            else by_ratio(full, target.ratio, target.multiple)
+        )
+        chosen[site] = Choice(kind, ranks)
+    return chosen
+
+
+def _by_energy(
+    journal: Journal,
+    sites: Sequence[Site],
+    kinds: Mapping[Site, tuple[Kind, ...]],
+    target: Target,
+    made: Decompositions,
+) -> dict[Site, Choice]:
+    chosen = {}
+    for site in sites:
+        choice = by_energy(site, kinds[site], target.energy, target.multiple, made)
+        index = tuple(rank - 1 for rank in choice.ranks)
+        cost = int((site.macs_of if site.known else site.params_of)(choice.kind)[index])
+        whole = site.macs if site.known else site.params
+        unit = "MACs" if site.known else "params"
+        if cost >= whole and target.energy < 1:
+            journal.refuse(
+                f"keeping that much takes {choice}: {cost:,} {unit}, the layer itself {whole:,}", [site.node]
+            )
+            continue
+        chosen[site] = choice
+    return chosen
+
+
+def _within(
+    graph: Graph,
+    journal: Journal,
+    sites: Sequence[Site],
+    kinds: Mapping[Site, tuple[Kind, ...]],
+    target: Target,
+    made: Decompositions,
+) -> dict[Site, Choice]:
+    name, share = ("macs", target.macs) if target.macs else ("params", target.params)
+    found = costs(graph)
+    total = getattr(found, name)
+    if not isinstance(total, int):
+        reason = found.reasons[0] if found.reasons else f"{total}"
+        raise CnnirError("budget-unknown", f"the network's {name} are not known as a number", got=reason)
+    own = []
+    for site in sites:
+        if name == "params" and len(site.weight.users) > 1:
+            others = ", ".join(node.name for node in site.weight.users if node is not site.node)
+            reason = f"its weight is shared with {others}, and stays for as long as one of them has it"
+            journal.refuse(reason, [site.node])
+        else:
+            own.append(site)
+    rest = total - sum(getattr(site, name) for site in own)
+    budget = math.floor(share * total)
+    allotment = allot(own, kinds, name, budget, rest, target.multiple, made)
+    chosen = {site: choice for site, choice in zip(own, allotment.choices, strict=True) if choice is not None}
+    _refuse_rest(journal, own, chosen, "the budget leaves room for this layer as it is")
+    journal.change(
+        f"{name} {total:,} -> {allotment.cost:,} (budget {budget:,}); product over the layers of what they keep"
+        f" {math.exp(-allotment.loss):.4f}, at most {math.exp(-allotment.bound):.4f} whatever the ranks"
+    )
+    return chosen
+
+
+def _refuse_rest(journal: Journal, sites: Sequence[Site], chosen: Mapping[Site, Choice], reason: str) -> None:
+    for site in sites:
+        if site not in chosen:
+            journal.refuse(reason, [site.node])
+
+
+def _replace(replacer: Replacer, journal: Journal, site: Site, choice: Choice, made: Decompositions) -> None:
+    factored = made.of(site, choice.kind)
+    index = tuple(rank - 1 for rank in choice.ranks)
+    params = int(site.params_of(choice.kind)[index])
+    said = f"{choice} (full {' x '.join(str(rank) for rank in factored.full)}), params {site.params:,} -> {params:,}"
+    if site.known:
+        said += f", MACs {site.macs:,} -> {int(site.macs_of(choice.kind)[index]):,}"
+    measure = "weight error" if factored.metric is None else "error weighed by the samples"
+    said += f", {measure} {factored.made.error(choice.ranks):.4g}"
+    nodes = replacer.replace(site, choice, factored)
+    journal.change(said, nodes)
+    journal.count("layers factorised")
