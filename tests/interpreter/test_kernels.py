@@ -2,19 +2,17 @@
 
 import itertools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeAlias, cast
 
 import numpy as np
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NotImplementedThere
 
-from cnnir.exporters.onnx import write
 from cnnir.interpreter.kernels import convolution, kernels
 from cnnir.ops import (
     DEFINED,
@@ -43,55 +41,18 @@ from cnnir.ops import (
     Tanh,
 )
 from tests.interpreter import oracles
+from tests.interpreter.judges import TOLERANCE, assert_close, by_onnxruntime, run
 from tests.interpreter.single_nodes import MAKERS, Case, Draw, random_case
 
 AnyArray: TypeAlias = NDArray[Any]
 
 SEEDS = 80
 ORACLE_SEEDS = 150
-TOLERANCE = 1e-5
-"""Of float32, relative to the largest output."""
-
-onnxruntime.set_default_logger_severity(4)
 
 
 def names(op_class: type[Op]) -> str:
     """Test ids."""
     return op_class.__name__
-
-
-def run(case: Case) -> list[AnyArray]:
-    """The outputs of the case's graph."""
-    return list(case.graph().run(case.feed()).values())
-
-
-def by_onnxruntime(case: Case) -> list[AnyArray]:
-    """The same by the runtime, from the exported model."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        write(case.graph()).SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    return [np.asarray(array) for array in session.run(None, case.feed())]
-
-
-def assert_close(
-    got: Sequence[AnyArray], expected: Sequence[AnyArray], what: object, tolerance: float = TOLERANCE
-) -> None:
-    """Equal shapes, and errors small beside the largest expected element; integers and booleans equal."""
-    assert len(got) == len(expected), what
-    for ours, theirs in zip(got, expected, strict=True):
-        assert ours.shape == theirs.shape, what
-        if ours.dtype.kind != "f":
-            np.testing.assert_array_equal(ours, theirs, str(what))
-            continue
-        finite = np.isfinite(theirs)
-        np.testing.assert_array_equal(ours[~finite], theirs[~finite], str(what))
-        largest = float(np.abs(theirs[finite]).max(initial=0.0))
-        # A sigmoid of nothing but very negative numbers is 0 beside its range, which is 1.
-        scale = max(largest, 1.0) if isinstance(getattr(what, "op", None), Sigmoid) else largest
-        error = float(np.abs(ours[finite].astype(np.float64) - theirs[finite]).max(initial=0.0))
-        assert error <= tolerance * scale, f"{error / scale:.2e} in {what}"
 
 
 def test_every_op_is_drawn() -> None:

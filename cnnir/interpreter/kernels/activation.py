@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cnnir.interpreter.kernels.base import kernels, present
+from cnnir.interpreter.kernels.base import in_float32, kernels, present
 from cnnir.ops import Clip, HardSigmoid, HardSwish, LeakyRelu, Relu, Sigmoid, Tanh
 from cnnir.weights import AnyArray
 
@@ -16,6 +16,7 @@ def relu(op: Relu, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray
 
 
 @kernels.rule(LeakyRelu)
+@in_float32
 def leaky_relu(op: LeakyRelu, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """The negative part scaled; exact for any alpha, also above 1."""
     x = present(inputs, 0)
@@ -36,6 +37,7 @@ def clip(op: Clip, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray
 
 
 @kernels.rule(Sigmoid)
+@in_float32
 def sigmoid(op: Sigmoid, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """``exp(-|x|)`` never overflows; both signs follow from it."""
     x, out = present(inputs, 0), outputs[0]
@@ -45,12 +47,14 @@ def sigmoid(op: Sigmoid, inputs: Sequence[AnyArray | None], outputs: Sequence[An
 
 
 @kernels.rule(Tanh)
+@in_float32
 def tanh(op: Tanh, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """Hyperbolic tangent."""
     np.tanh(present(inputs, 0), out=outputs[0])
 
 
 @kernels.rule(HardSigmoid)
+@in_float32
 def hard_sigmoid(op: HardSigmoid, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """A line, clipped to 0 .. 1."""
     x, out = present(inputs, 0), outputs[0]
@@ -60,6 +64,7 @@ def hard_sigmoid(op: HardSigmoid, inputs: Sequence[AnyArray | None], outputs: Se
 
 
 @kernels.rule(HardSwish)
+@in_float32
 def hard_swish(op: HardSwish, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """The gate is a temporary: writing it over x in place would lose x."""
     x = present(inputs, 0)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from cnnir.interpreter.kernels.base import kernels, optional, present
+from cnnir.interpreter.kernels.base import in_float32, kernels, optional, present
 from cnnir.interpreter.kernels.linear import dense
-from cnnir.interpreter.kernels.pooling import accumulator, padded_map, window_cells
+from cnnir.interpreter.kernels.pooling import padded_map, window_cells
 from cnnir.ops import Conv, ConvTranspose
 from cnnir.ops.window import Window
 from cnnir.weights import AnyArray
@@ -18,6 +18,7 @@ STRIP_BYTES = 2 * 1024 * 1024
 
 
 @kernels.rule(Conv)
+@in_float32
 def conv(op: Conv, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """Choose the cheapest way for the shape: pointwise, depthwise, or columns."""
     data, weight, out = present(inputs, 0), dense(present(inputs, 1)), outputs[0]
@@ -35,12 +36,10 @@ def conv(op: Conv, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray
 
 def _depthwise(window: Window, padded: AnyArray, weight: AnyArray, out: AnyArray) -> None:
     """Multiply-accumulate over the cells; each channel has a filter of its own."""
-    total = accumulator(out)
+    out[...] = 0
     for cell, cells in window_cells(padded, window, out.shape[2:]):
         one_a_filter: tuple[Any, ...] = (slice(None), 0, *cell)
-        total += cells * weight[one_a_filter].reshape(-1, *(1 for _ in cell))
-    if total is not out:
-        out[...] = total
+        np.add(out, cells * weight[one_a_filter].reshape(-1, *(1 for _ in cell)), out=out)
 
 
 def _by_group(group: int, window: Window, padded: AnyArray, weight: AnyArray, out: AnyArray) -> None:
@@ -84,6 +83,7 @@ def _columns(window: Window, image: AnyArray, matrix: AnyArray, out: AnyArray) -
 
 
 @kernels.rule(ConvTranspose)
+@in_float32
 def conv_transpose(op: ConvTranspose, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """Every input cell spreads its filter: one product for all cells, then shifted sums into the uncropped output."""
     data, weight, out = present(inputs, 0), dense(present(inputs, 1)), outputs[0]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from cnnir.interpreter.kernels.base import kernels, present
+from cnnir.interpreter.kernels.base import in_float32, kernels, present
 from cnnir.ops import Add, Cast, Div, Mul, Sub, Sum
 from cnnir.ops.elementwise import Arithmetic
 from cnnir.weights import AnyArray
@@ -13,12 +13,14 @@ _FUNCTIONS: dict[type[Arithmetic], Callable[..., AnyArray]] = {Add: np.add, Sub:
 
 
 @kernels.rule(Add, Sub, Mul)
+@in_float32
 def arithmetic(op: Arithmetic, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """One ufunc call."""
     _FUNCTIONS[type(op)](present(inputs, 0), present(inputs, 1), out=outputs[0])
 
 
 @kernels.rule(Div)
+@in_float32
 def divide(op: Div, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """Floats as IEEE 754 has it, division by zero included; integers truncated towards zero."""
     a, b, out = present(inputs, 0), present(inputs, 1), outputs[0]
@@ -32,6 +34,7 @@ def divide(op: Div, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArra
 
 
 @kernels.rule(Sum)
+@in_float32
 def total(op: Sum, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """Added up in the output; an operand further on that lies in the output's own memory is copied first."""
     terms = [present(inputs, index) for index in range(len(inputs))]

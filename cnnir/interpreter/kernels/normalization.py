@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cnnir.interpreter.kernels.base import kernels, present
+from cnnir.interpreter.kernels.base import in_float32, kernels, present
 from cnnir.ops import LRN, BatchNormalization
 from cnnir.weights import AnyArray
 
 
 @kernels.rule(BatchNormalization)
+@in_float32
 def batch_normalization(op: BatchNormalization, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """One scale and one shift a channel, computed in float64 since there are few of them, then applied in place."""
     x, out = present(inputs, 0), outputs[0]
@@ -21,6 +22,7 @@ def batch_normalization(op: BatchNormalization, inputs: Sequence[AnyArray | None
 
 
 @kernels.rule(LRN)
+@in_float32
 def lrn(op: LRN, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """The window over the channels as a sum of shifted squares."""
     x, out = present(inputs, 0), outputs[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnir.interpreter.kernels.base import kernels, present
+from cnnir.interpreter.kernels.base import in_float32, kernels, present
 from cnnir.ops import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool
 from cnnir.ops.window import Window
 from cnnir.weights import AnyArray
@@ -46,16 +46,15 @@ def _with_indices(
 
 
 @kernels.rule(AveragePool)
+@in_float32
 def average_pool(op: AveragePool, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """Running sum over the cells, divided by how many of them count; NaN where none does."""
     data, out = present(inputs, 0), outputs[0]
     window = op.window
-    total = accumulator(out)
+    out[...] = 0
     for _, cells in window_cells(padded_map(data, window, out.shape[2:], 0), window, out.shape[2:]):
-        total += cells
-    total /= _divisors(op, data.shape[2:], out.shape[2:]).astype(total.dtype)
-    if total is not out:
-        out[...] = total
+        np.add(out, cells, out=out)
+    np.divide(out, _divisors(op, data.shape[2:], out.shape[2:]).astype(out.dtype), out=out)
 
 
 def _divisors(op: AveragePool, sizes: tuple[int, ...], targets: tuple[int, ...]) -> AnyArray:
@@ -74,6 +73,7 @@ def _divisors(op: AveragePool, sizes: tuple[int, ...], targets: tuple[int, ...])
 
 
 @kernels.rule(GlobalAveragePool)
+@in_float32
 def global_average_pool(op: GlobalAveragePool, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """The mean of each map."""
     data = present(inputs, 0)
@@ -85,14 +85,6 @@ def global_max_pool(op: GlobalMaxPool, inputs: Sequence[AnyArray | None], output
     """The maximum of each map."""
     data = present(inputs, 0)
     outputs[0][...] = data.max(axis=tuple(range(2, data.ndim)), keepdims=True)
-
-
-def accumulator(out: AnyArray) -> AnyArray:
-    """Zeros to sum up in: `out` itself, or float32 where its 16 bits would lose what is added one by one."""
-    if out.dtype.itemsize < 4:
-        return np.zeros(out.shape, np.float32)
-    out[...] = 0
-    return out
 
 
 def lowest(dtype: np.dtype[Any]) -> float | int:

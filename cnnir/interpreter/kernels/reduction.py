@@ -1,25 +1,42 @@
 """Means and Softmax."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from cnnir.interpreter.kernels.base import kernels, present
+from cnnir.interpreter.kernels.base import in_float32, kernels, present
 from cnnir.ops import ReduceMean, Softmax
 from cnnir.weights import AnyArray
 
 
 @kernels.rule(ReduceMean)
+@in_float32
 def reduce_mean(op: ReduceMean, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """The mean over the axes, in the tensor's own element type."""
-    data = present(inputs, 0)
+    data, out = present(inputs, 0), outputs[0]
     if not op.axes:
-        np.copyto(outputs[0], data)
+        np.copyto(out, data)
+    elif np.issubdtype(data.dtype, np.integer):
+        np.copyto(out, _integer_mean(data, op.axes, keepdims=op.keepdims), casting="unsafe")
     else:
-        outputs[0][...] = data.mean(axis=op.axes, keepdims=op.keepdims, dtype=data.dtype)
+        out[...] = data.mean(axis=op.axes, keepdims=op.keepdims, dtype=data.dtype)
+
+
+def _integer_mean(data: AnyArray, axes: tuple[int, ...], *, keepdims: bool) -> AnyArray:
+    """The mean rounded towards zero, exact: wholes and rests are summed apart, so that no sum leaves 64 bits."""
+    count = math.prod(data.shape[axis] for axis in axes)
+    wide = data.astype(np.uint64 if data.dtype == np.uint64 else np.int64)
+    whole, rest = np.divmod(wide, wide.dtype.type(count))
+    rests = rest.sum(axis=axes, keepdims=keepdims)
+    floored = whole.sum(axis=axes, keepdims=keepdims) + rests // wide.dtype.type(count)
+    up = (floored < 0) & (rests % wide.dtype.type(count) != 0)
+    result: AnyArray = floored + up.astype(wide.dtype)
+    return result
 
 
 @kernels.rule(Softmax)
+@in_float32
 def softmax(op: Softmax, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """The maximum is taken off first, so that no exponential overflows."""
     x, out = present(inputs, 0), outputs[0]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from cnnir.interpreter.kernels.base import kernels, present
+from cnnir.interpreter.kernels.base import in_float32, kernels, present
 from cnnir.ops import Resize
 from cnnir.weights import AnyArray
 
@@ -19,6 +19,7 @@ ROUNDINGS: Mapping[str, Callable[[AnyArray], AnyArray]] = {
 
 
 @kernels.rule(Resize)
+@in_float32
 def resize(op: Resize, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """Separable in both modes, so axes that keep their size cost nothing."""
     data, out = present(inputs, 0), outputs[0]
