@@ -1,4 +1,4 @@
-"""Subgraphs of control-flow nodes: which names they take from outside, and renaming those."""
+"""Subgraphs of control-flow nodes: which names they use, which of them from outside, and renaming those."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,6 +11,18 @@ def captured_names(node: NodeProto) -> tuple[str, ...]:
     for body in _bodies(node):
         found.update(dict.fromkeys(_free_names(body)))
     return tuple(found)
+
+
+def body_names(node: NodeProto) -> set[str]:
+    """Every name of a value in the node's subgraphs, captured or made there."""
+    found: set[str] = set()
+    for body in _bodies(node):
+        found.update(value.name for value in (*body.input, *body.output))
+        found.update(tensor.name for tensor in body.initializer)
+        found.update(sparse.values.name for sparse in body.sparse_initializer)
+        for child in body.node:
+            found.update(child.input, child.output, body_names(child))
+    return found
 
 
 def rename_captured(node: NodeProto, names: Mapping[str, str]) -> None:

@@ -1,6 +1,7 @@
 """Opaque nodes: their types by onnx's own inference, their values by its reference implementation."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -9,7 +10,7 @@ from onnx import ModelProto, NodeProto, ValueInfoProto, helper, shape_inference
 
 from cnnir.dims import UNKNOWN, Dim, format_dim, symbols
 from cnnir.errors import CnnirError
-from cnnir.exporters.onnx.bodies import captured_names
+from cnnir.exporters.onnx.bodies import body_names, captured_names
 from cnnir.exporters.onnx.mapping import OPERAND_NAME, Unmapped, read_node
 from cnnir.exporters.onnx.mapping import Source as NodeSource
 from cnnir.exporters.onnx.tensors import tensor_from_weight
@@ -49,8 +50,8 @@ def infer(op: Opaque, sources: tuple[Source | None, ...]) -> tuple[Type, ...]:
     unknown: tuple[Type, ...] = tuple(UnknownType() for _ in range(op.num_outputs))
     known = {name for source in sources if source is not None for name in _symbols(source.type)}
     try:
-        model = _model(op, sources)
-        inferred = shape_inference.infer_shapes(model, data_prop=True)
+        names = _Names.of(op, sources)
+        inferred = shape_inference.infer_shapes(_model(op, sources, names), data_prop=True)
     except (
         DecodeError, RuntimeError, ValueError, TypeError, shape_inference.InferenceError, onnx.checker.ValidationError,
     ):  # fmt: skip
@@ -58,10 +59,9 @@ def infer(op: Opaque, sources: tuple[Source | None, ...]) -> tuple[Type, ...]:
     found = {info.name: info.type for info in inferred.graph.value_info} | {
         info.name: info.type for info in inferred.graph.output if info.type.WhichOneof("value")
     }
-    names = [f"output_{index}" for index in range(op.num_outputs)]
     return tuple(
         _without_new_symbols(type_from_proto(found[name], op.kind), known) if name in found else UnknownType()
-        for name in names
+        for name in names.outputs
     )
 
 
@@ -75,9 +75,10 @@ def evaluate(op: Opaque, arrays: Sequence[AnyArray | None]) -> list[AnyArray]:
 
     sources = [None if array is None else _Given(array) for array in arrays]
     try:
-        pairs = zip(_input_names(op, sources), arrays, strict=True)
+        names = _Names.of(op, sources)
+        pairs = zip(names.inputs, arrays, strict=True)
         feeds = {name: array for name, array in pairs if array is not None}
-        found = ReferenceEvaluator(_model(op, sources, constants=False)).run(None, feeds)
+        found = ReferenceEvaluator(_model(op, sources, names, constants=False)).run(None, feeds)
     except Exception as error:  # noqa: BLE001  whatever the reference raises, the op could not be computed
         raise CnnirError(
             "opaque-evaluation", f"onnx's reference implementation cannot compute {op.kind}", got=error
@@ -112,17 +113,28 @@ def define(op: Opaque, sources: tuple[Source | None, ...], read: tuple[bool, ...
     return Definition(ours, found, kept)
 
 
-def _input_names(op: Opaque, sources: Sequence[object | None]) -> list[str]:
-    """Names of the operands in a model of one node; captured ones keep the names that the subgraphs use."""
-    own = [f"input_{index}" if source is not None else "" for index, source in enumerate(sources)]
-    captured = captured_names(NodeProto.FromString(op.attributes)) if op.captures else ()
-    return [*own[: len(own) - len(captured)], *captured]
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Names in a model of one node: captured operands keep those that the subgraphs use, the others get free ones."""
+
+    inputs: list[str]
+    outputs: list[str]
+
+    @classmethod
+    def of(cls, op: Opaque, sources: Sequence[object | None]) -> "_Names":
+        node = NodeProto.FromString(op.attributes)
+        used, mark = body_names(node), ""
+        while any(name.startswith((f"{mark}input_", f"{mark}output_")) for name in used):
+            mark += "_"
+        own = [f"{mark}input_{index}" if source is not None else "" for index, source in enumerate(sources)]
+        captured = captured_names(node) if op.captures else ()
+        outputs = [f"{mark}output_{index}" for index in range(op.num_outputs)]
+        return cls([*own[: len(own) - len(captured)], *captured], outputs)
 
 
-def _model(op: Opaque, sources: Sequence[Source | None], *, constants: bool = True) -> ModelProto:
-    names = _input_names(op, sources)
+def _model(op: Opaque, sources: Sequence[Source | None], names: _Names, *, constants: bool = True) -> ModelProto:
     inputs, initializers = [], []
-    for name, source in zip(names, sources, strict=True):
+    for name, source in zip(names.inputs, sources, strict=True):
         if source is None:
             continue
         weight = source.weight
@@ -131,10 +143,8 @@ def _model(op: Opaque, sources: Sequence[Source | None], *, constants: bool = Tr
             continue
         proto = type_to_proto(source.type)
         inputs.append(ValueInfoProto(name=name, type=proto) if proto is not None else ValueInfoProto(name=name))
-    outputs = [f"output_{index}" for index in range(op.num_outputs)]
-    graph = helper.make_graph(
-        [node_of(op, names, outputs)], "opaque", inputs, [ValueInfoProto(name=name) for name in outputs], initializers
-    )
+    outputs = [ValueInfoProto(name=name) for name in names.outputs]
+    graph = helper.make_graph([node_of(op, names.inputs, names.outputs)], "opaque", inputs, outputs, initializers)
     imports = {op.domain: op.version}
     imports.setdefault("", op.version if op.domain == "" else onnx.defs.onnx_opset_version())
     opsets = [helper.make_opsetid(domain, version) for domain, version in imports.items()]

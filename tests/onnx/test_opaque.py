@@ -1,0 +1,31 @@
+"""Nodes that are carried along: their operands, their subgraphs, their types."""
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from cnnir.exporters.onnx import read
+from cnnir.ops import Opaque
+from tests.onnx.test_reader import judged, model, numbers, tensor
+
+
+@pytest.mark.parametrize("name", ["input_0", "_input_1", "output_0", "input_7"])
+def test_captured_names_that_look_like_ours(name: str) -> None:
+    """A captured value keeps its contents, whatever it is called."""
+    flag = helper.make_tensor_value_info("flag", TensorProto.BOOL, [])
+    bodies = [
+        helper.make_graph([helper.make_node(op_type, [name, "x"], [out])], op_type, [], [tensor(out, [2, 2])])
+        for op_type, out in (("Add", "input_3"), ("Mul", "output_1"))
+    ]
+    node = helper.make_node("If", ["flag"], ["y"], name="if1", then_branch=bodies[0], else_branch=bodies[1])
+    proto = model(
+        [node],
+        [flag, tensor("x", [2, 2])],
+        [tensor("y", [2, 2])],
+        [numpy_helper.from_array(numbers(2, 2) + 5, name)],
+    )
+    graph = read(proto)
+    assert isinstance(graph.node("if1").op, Opaque)
+    assert str(graph.value("y").type) == "float32[2, 2]"
+    for flagged in (True, False):
+        judged(proto, {"flag": np.array(flagged), "x": numbers(2, 2)})
