@@ -321,41 +321,44 @@ def bounds(dim: Dim, ranges: Ranges | None = None) -> tuple[int | None, int | No
         return dim, dim
     if isinstance(dim, UnknownDim):
         return None, None
-    low: float = 0
-    high: float = 0
+    low: int | None = 0
+    high: int | None = 0
     for monomial, coefficient in dim.terms:
-        term_low, term_high = float(coefficient), float(coefficient)
-        term: tuple[float, float] = (term_low, term_high)
-        for atom in monomial:
-            term = _times(term, _atom_range(atom, ranges or {}))
-        low, high = low + term[0], high + term[1]
-    return _finite(low), _finite(high)
+        least, most = _product_range(monomial, ranges or {})
+        if coefficient < 0:
+            least, most = most, least
+        low = None if low is None or least is None else low + coefficient * least
+        high = None if high is None or most is None else high + coefficient * most
+    return low, high
 
 
-def _atom_range(atom: Atom, ranges: Ranges) -> tuple[float, float]:
+def _product_range(monomial: Monomial, ranges: Ranges) -> tuple[int | None, int | None]:
+    """Interval of a product of atoms; in whole numbers, since a rounded bound would prove nothing."""
+    low: int | None = 1
+    high: int | None = 1
+    for atom in monomial:
+        least, most = _atom_range(atom, ranges)
+        if low is not None and low >= 0 and least is not None and least >= 0:
+            low, high = low * least, None if high is None or most is None else high * most
+            continue
+        ends = (low, high, least, most)
+        if any(end is None for end in ends):
+            return None, None
+        corners = [a * b for a in (low, high) for b in (least, most) if a is not None and b is not None]
+        low, high = min(corners), max(corners)
+    return low, high
+
+
+def _atom_range(atom: Atom, ranges: Ranges) -> tuple[int | None, int | None]:
     if isinstance(atom, Symbol):
-        least, most = ranges.get(atom.name, (1, None))
-        return (-math.inf if least is None else least), (math.inf if most is None else most)
+        return ranges.get(atom.name, (1, None))
     low, high = bounds(atom.numerator, ranges)
     if isinstance(atom.divisor, int):
-        return (
-            -math.inf if low is None else low // atom.divisor,
-            math.inf if high is None else high // atom.divisor,
-        )
+        return None if low is None else low // atom.divisor, None if high is None else high // atom.divisor
     divisor_low, _ = bounds(atom.divisor, ranges)
     if low is not None and low >= 0 and divisor_low is not None and divisor_low >= 1:
-        return 0, math.inf if high is None else high // divisor_low
-    return -math.inf, math.inf
-
-
-def _times(left: tuple[float, float], right: tuple[float, float]) -> tuple[float, float]:
-    corners = [0.0 if a == 0 or b == 0 else a * b for a in left for b in right]
-    return min(corners), max(corners)
-
-
-def _finite(value: float) -> int | None:
-    # Beyond 2**53 a float is no exact integer any more, and an inexact bound would prove nothing.
-    return int(value) if abs(value) < 2**53 else None
+        return 0, None if high is None else high // divisor_low
+    return None, None
 
 
 def decide_at_least(dim: Dim, least: Dim, ranges: Ranges | None = None) -> bool | None:

@@ -147,12 +147,14 @@ class Graph:
         name: Name of the network.
         provenance: What its source said about it.
         notes: Things a reader should know, found while the graph was made; sentences for people.
+        bindings: Numbers that stand for symbolic dims of the graph that this one was bound from.
     """
 
     def __init__(self, name: str = "graph") -> None:
         self.name = name
         self.provenance = Provenance()
         self.notes: list[str] = []
+        self.bindings: dict[str, int] = {}
         self._inputs: list[Value] = []
         self._outputs: list[Value] = []
         self._values: dict[str, Value] = {}
@@ -317,6 +319,7 @@ class Graph:
         """An independent graph with the same ops, types and weights; the weights are shared, not copied."""
         copy = Graph(self.name)
         copy.provenance, copy.notes = self.provenance.copy(), list(self.notes)
+        copy.bindings = dict(self.bindings)
         twin = {old: copy._adopt(Value(old.name, old.type, weight=old.weight)) for old in self._values.values()}
         for node in self._walk():
             new = Node(
@@ -337,7 +340,7 @@ class Graph:
 
     # Delegations to the rooms above, imported when called
 
-    def bind(self, **dims: int) -> "Graph":
+    def bind(self, /, **dims: int) -> "Graph":
         """A new graph with symbolic dims bound: ``graph.bind(N=1, H=224)``. See `cnnir.passes.bind`."""
         from cnnir.passes import bind  # noqa: PLC0415
 

@@ -7,10 +7,11 @@ A weight is a fill, a range of a file, an array or a seeded draw; reshaped, tran
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +113,25 @@ class Array(Weight):
         return None
 
 
+_maps: WeakValueDictionary[tuple[object, ...], AnyArray] = WeakValueDictionary()
+"""Files that are mapped now; the weights of one file share a map."""
+
+
+def _mapped(path: Path) -> AnyArray:
+    """The whole file as read-only bytes, nothing of it read yet."""
+    try:
+        found = path.stat()
+        key = (path.resolve(), found.st_ino, found.st_size, found.st_mtime_ns)
+        if (known := _maps.get(key)) is not None:
+            return known
+        _maps[key] = mapped = np.memmap(path, np.uint8, "r")
+    except (OSError, ValueError) as error:
+        raise CnnirError(
+            "external-data", "the file with the weight's data cannot be mapped", node=str(path), got=error
+        ) from error
+    return mapped
+
+
 @dataclass(frozen=True, eq=False)
 class FileRange(Weight):
     """Little-endian, row-major elements in a file (ONNX external data), mapped and not read."""
@@ -119,16 +139,16 @@ class FileRange(Weight):
     path: Path
     offset: int
     length: int
+    _mapped: AnyArray | None = field(init=False, repr=False, default=None)
+
+    def __post_init__(self) -> None:
+        # Mapped now, so that the weight stays what it is when another file is renamed to this name.
+        object.__setattr__(self, "_mapped", _mapped(self.path) if self.length else None)
 
     def array(self) -> AnyArray:
-        if self.length == 0:
+        if self._mapped is None:
             return np.empty(self.shape, self.dtype.numpy)
-        try:
-            raw = np.memmap(self.path, np.uint8, "r", self.offset, (self.length,))
-        except (OSError, ValueError) as error:
-            raise CnnirError(
-                "external-data", "the file with the weight's data cannot be mapped", node=str(self.path), got=error
-            ) from error
+        raw = self._mapped[self.offset : self.offset + self.length]
         if self.dtype.bits is not None and self.dtype.bits < 8:
             return unpack(np.asarray(raw), self.dtype, self.shape)
         return raw.view(self.dtype.numpy).reshape(self.shape)

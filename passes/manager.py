@@ -94,4 +94,10 @@ def _stages(what: Pass | Pipeline | str | Sequence[Pass], options: Mapping[str, 
         raise CnnirError("option-unknown", "options go with a pass given by name", got=", ".join(options))
     if isinstance(what, Pass):
         return (what,)
-    return what.stages if isinstance(what, Pipeline) else tuple(what)
+    given: tuple[object, ...] = what.stages if isinstance(what, Pipeline) else ()
+    if isinstance(what, Sequence):
+        given = tuple(what)
+    stages = tuple(stage for stage in given if isinstance(stage, Pass))
+    if not stages or len(stages) != len(given):
+        raise CnnirError("pass-unknown", "no pass", expected="a pass, several, or text", got=repr(what))
+    return stages

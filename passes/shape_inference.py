@@ -5,6 +5,7 @@ a new input size reaches the whole network, and how a contradiction is found and
 """
 
 import dataclasses
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -37,7 +38,8 @@ def resize_inputs(graph: Graph, shapes: Mapping[str, Sequence[int | str]]) -> Gr
         shapes: For each input, one entry a dim: an int, or text for a symbol or an expression.
 
     Raises:
-        CnnirError: ``input-unknown``, ``rank``, ``dim-negative``; or from a node that does not take the new size.
+        CnnirError: ``input-unknown``, ``rank``, ``dim-number``, ``dim-negative``; or from a node that does not take the
+            new size.
     """
     result = graph.clone()
     inputs = {value.name: value for value in result.inputs}
@@ -45,7 +47,7 @@ def resize_inputs(graph: Graph, shapes: Mapping[str, Sequence[int | str]]) -> Gr
         value = _input(inputs, name)
         if not isinstance(value.type, TensorType):
             raise CnnirError("operand-type", "only a tensor input has a shape", node=name, got=value.type)
-        dims = tuple(parse_dim(dim) if isinstance(dim, str) else dim for dim in shape)
+        dims = tuple(parse_dim(dim) if isinstance(dim, str) else whole(dim, name) for dim in shape)
         if len(dims) != value.type.rank:
             raise CnnirError("rank", "the new shape has another rank", node=name, expected=value.type, got=list(shape))
         for dim in dims:
@@ -60,18 +62,20 @@ def bind(graph: Graph, dims: Mapping[str, int]) -> Graph:
     """A new graph with symbolic dims bound to numbers; other symbols stay.
 
     Raises:
-        CnnirError: ``symbol-unknown`` for a name that no input has, ``constraint`` when the graph's conditions forbid
-            it.
+        CnnirError: ``symbol-unknown`` for a name that no input has, ``dim-number`` for what is no whole number,
+            ``constraint`` when the graph's conditions forbid it.
     """
     known = graph_symbols(graph)
     for name, number in dims.items():
         if name not in known:
             hint = f"symbolic dims: {', '.join(known)}" if known else "the graph has no symbolic dims"
             raise CnnirError("symbol-unknown", "no dim of this name", got=name, hint=hint)
-        if number < 1:
+        if whole(number, name) < 1:
             raise CnnirError("constraint", f"{name} stands for a size", expected="at least 1", got=number)
+    dims = {name: whole(number, name) for name, number in dims.items()}
     check_constraints(graph.constraints, dims)
     result = graph.clone()
+    result.bindings.update(dims)
     for value in result.values:
         if value.producer is None:
             value.type = _bind_type(value.type, dims)
@@ -102,6 +106,17 @@ def check_constraints(constraints: Sequence[Constraint], dims: Mapping[str, int]
         if constraint.check(dims) is False:
             bound = ", ".join(f"{name}={dims[name]}" for name in sorted(constraint.symbols) if name in dims)
             raise CnnirError("constraint", constraint.reason, node=constraint.node, expected=str(constraint), got=bound)
+
+
+def whole(number: object, name: str) -> int:
+    """The number as an int, NumPy's integers too.
+
+    Raises:
+        CnnirError: ``dim-number`` for what is no whole number.
+    """
+    if hasattr(number, "__index__") and not isinstance(number, bool):
+        return operator.index(number)
+    raise CnnirError("dim-number", "a size is a whole number", node=name, got=repr(number))
 
 
 def _input(inputs: Mapping[str, Value], name: str) -> Value:

@@ -7,6 +7,7 @@ from typing import NoReturn
 import cnnir
 from cnnir.cli import cut, rewrite, verbs
 from cnnir.errors import CnnirError
+from cnnir.units import parse_size
 
 _EPILOG = """\
 MODEL is an ONNX file, or zoo:NAME for a classic network (zoo:vgg16).
@@ -156,14 +157,8 @@ def _whole(what: str) -> Callable[[str], int]:
     return parse
 
 
-_UNITS = {"": 1, "b": 1, "k": 1 << 10, "kib": 1 << 10, "m": 1 << 20, "mib": 1 << 20, "g": 1 << 30, "gib": 1 << 30}
-
-
 def _size(text: str) -> int:
-    number = text.rstrip("BbKkMmGgIi ")
-    unit = text[len(number) :].strip().lower()
     try:
-        count = float(number) * _UNITS[unit]
-    except (KeyError, ValueError):
+        return parse_size(text)
+    except ValueError:
         raise argparse.ArgumentTypeError(f"expected a size such as 4096, 512KiB or 2MiB, got {text!r}") from None
-    return int(count)

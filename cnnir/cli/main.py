@@ -6,13 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from cnnir.cli.arguments import make_parser
+from cnnir.cli.output import BAD_INPUT, INTERNAL, INTERRUPTED, OK, UNKNOWN
 from cnnir.errors import CnnirError
-
-OK, FINDINGS, BAD_INPUT, UNKNOWN = 0, 1, 2, 3
-INTERNAL = 70
-"""A fault of cnnir's own (``EX_SOFTWARE`` of sysexits)."""
-
-INTERRUPTED = 130
 
 _UNKNOWN_CODES = ("size-unknown",)
 """Errors that say no more than that something cannot be known."""

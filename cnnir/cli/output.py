@@ -2,11 +2,18 @@
 
 import shutil
 import sys
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
-from cnnir.files import write_file
+from cnnir.files import write_files
 from cnnir.reports.text import WIDE
+
+OK, FINDINGS, BAD_INPUT, UNKNOWN = 0, 1, 2, 3
+"""Exit codes: all well; findings, or it does not fit; bad input; the answer is not known."""
+
+INTERNAL, INTERRUPTED = 70, 130
+"""Exit codes: a fault of cnnir's own (``EX_SOFTWARE`` of sysexits); the user's Ctrl-C."""
 
 
 def emit(text: str, output: str | None) -> None:
@@ -15,11 +22,22 @@ def emit(text: str, output: str | None) -> None:
     Raises:
         CnnirError: ``file-write``.
     """
-    if output is None or output == "-":
-        sys.stdout.write(text)
-    else:
-        write_file(Path(output), text)
-        say(output)
+    emit_all({output: text})
+
+
+def emit_all(texts: Mapping[str | None, str]) -> None:
+    """The same for several results, which are all written or none.
+
+    Raises:
+        CnnirError: ``file-write``.
+    """
+    files = {name: text for name, text in texts.items() if name is not None and name != "-"}
+    write_files({Path(name): text.encode() for name, text in files.items()})
+    for written in files:
+        say(written)
+    for name, text in texts.items():
+        if name not in files:
+            sys.stdout.write(text)
 
 
 def say(output: str) -> None:

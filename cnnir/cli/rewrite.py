@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnir.cli.models import open_model
-from cnnir.cli.output import emit, say
+from cnnir.cli.output import OK, emit, say
 from cnnir.exporters.onnx import save
 from cnnir.passes import Pass, PassResult, Pipeline, all_passes, apply
 from cnnir.passes.base import StageRecord, option_name
@@ -36,7 +36,7 @@ def rewrite(options: argparse.Namespace) -> int:
         emit(json.dumps(_as_json(graph.name, result, options.output), indent=2) + "\n", None)
     else:
         emit("".join(f"{line}\n" for stage in result.stages for line in _lines(stage, every=options.all)), None)
-    return 0
+    return OK
 
 
 def _lines(stage: StageRecord, *, every: bool) -> list[str]:
@@ -87,14 +87,14 @@ def passes(options: argparse.Namespace) -> int:
     found = {name: _described(cls) for name, cls in all_passes().items()}
     if options.json:
         emit(json.dumps({"schema": "cnnir.passes/1", "passes": found}, indent=2) + "\n", None)
-        return 0
+        return OK
     lines = []
     for name, entry in found.items():
         lines.append(f"{name}: {entry['summary']}")
         lines.append(f"  keeps {entry['preserves']}")
         lines += [f"  {option}={default}" for option, default in entry["options"].items()]
     emit("".join(f"{line}\n" for line in lines), None)
-    return 0
+    return OK
 
 
 def _described(cls: type[Pass]) -> dict[str, Any]:

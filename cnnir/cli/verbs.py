@@ -10,12 +10,12 @@ import numpy as np
 
 from cnnir.cli.feeds import feed_of
 from cnnir.cli.models import open_model
-from cnnir.cli.output import emit, page, say, wants, width
+from cnnir.cli.output import FINDINGS, OK, UNKNOWN, emit, emit_all, page, say, wants, width
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx import save
 from cnnir.files import write_file
 from cnnir.graph import Graph
-from cnnir.plan import MemoryPlan
+from cnnir.plan import SCHEMA, MemoryPlan
 from cnnir.reports import plan_html, plan_svg, table_html
 from cnnir.reports.text import steps_text, table_text
 from cnnir.text import print_graph
@@ -32,24 +32,34 @@ def table(options: Namespace) -> int:
         emit(page(found.graph, table_html(found)), options.output)
     else:
         emit(table_text(found, width=width(options.output), every_row=options.all), options.output)
-    return 0 if found.totals.known else 3
+    return OK if found.totals.known else UNKNOWN
 
 
 def plan(options: Namespace) -> int:
-    """``cnnir plan``: 0, or 1 when the arena is larger than the capacity."""
-    found = make_plan(open_model(options), options)
+    """``cnnir plan``: 0, 1 when the arena is larger than the capacity, 3 when a size is not known."""
+    graph = open_model(options)
+    try:
+        found = make_plan(graph, options)
+    except CnnirError as error:
+        if error.code != "size-unknown" or not options.json:
+            raise
+        unknown = {"schema": SCHEMA, "graph": graph.name, "arena_bytes": None, "reason": str(error)}
+        emit(json.dumps(unknown, indent=2) + "\n", options.output)
+        return UNKNOWN
+    emit_all({options.output: _plan_text(found, options), **({options.svg: plan_svg(found)} if options.svg else {})})
+    return OK if options.capacity is None or found.arena_bytes <= options.capacity else FINDINGS
+
+
+def _plan_text(found: MemoryPlan, options: Namespace) -> str:
+    """The plan in the form that the arguments, or the output file's name, ask for."""
     if options.json or wants(options.output, "json"):
-        emit(found.to_json(), options.output)
-    elif wants(options.output, "svg"):
-        emit(plan_svg(found), options.output)
-    elif wants(options.output, "html"):
-        emit(page(found.graph, plan_html(found)), options.output)
-    else:
-        steps = "\n" + steps_text(found, width=width(options.output)) if options.steps else ""
-        emit(f"{found}\n{steps}{_fit(found, options.capacity)}", options.output)
-    if options.svg is not None:
-        emit(plan_svg(found), options.svg)
-    return 0 if options.capacity is None or found.arena_bytes <= options.capacity else 1
+        return found.to_json()
+    if wants(options.output, "svg"):
+        return plan_svg(found)
+    if wants(options.output, "html"):
+        return page(found.graph, plan_html(found))
+    steps = "\n" + steps_text(found, width=width(options.output)) if options.steps else ""
+    return f"{found}\n{steps}{_fit(found, options.capacity)}"
 
 
 def make_plan(graph: Graph, options: Namespace) -> MemoryPlan:
@@ -60,7 +70,6 @@ def make_plan(graph: Graph, options: Namespace) -> MemoryPlan:
         in_place=not options.no_in_place,
         count_inputs=not options.no_inputs,
         count_outputs=not options.no_outputs,
-        bindings=dict(options.bind),
     )
 
 
@@ -78,7 +87,7 @@ def run(options: Namespace) -> int:
     graph = open_model(options)
     names = [name.strip() for name in options.outputs.split(",")] if options.outputs else None
     feed = feed_of(graph, options.input, options.seed)
-    chosen = graph.plan(bindings=dict(options.bind)) if options.planned else None
+    chosen = graph.plan() if options.planned else None
     found = graph.run(feed, names, chosen)
     arena = None if chosen is None else chosen.arena_bytes
     if options.output is not None:
@@ -88,12 +97,12 @@ def run(options: Namespace) -> int:
     if options.json:
         result = {"schema": "cnnir.run/1", "graph": graph.name, "arena_bytes": arena, "outputs": summary}
         emit(json.dumps(result, indent=2) + "\n", None)
-        return 0
+        return OK
     lines = [f"{name}: {_words(entry)}" for name, entry in summary.items()]
     if arena is not None:
         lines.append(f"ran in an arena of {format_bytes(arena)}; kernels took their own workspace outside of it")
     emit("\n".join(lines) + "\n", None)
-    return 0
+    return OK
 
 
 def _packed(found: dict[str, AnyArray], output: str) -> bytes:
@@ -166,4 +175,4 @@ def export(options: Namespace) -> int:
             "ir_version": options.ir_version or source.ir_version,
         }
         emit(json.dumps(result, indent=2) + "\n", None)
-    return 0
+    return OK

@@ -116,6 +116,8 @@ def _reach(piece: Piece, itemsize: int) -> tuple[int, int]:
 
 def _injective(piece: Piece, itemsize: int) -> bool:
     """No two elements overlap; sufficient, as nested axes are: each stride exceeds the reach of the smaller ones."""
+    if 0 in piece.shape:
+        return True
     reach = itemsize
     for stride, size in sorted((abs(s), n) for s, n in zip(piece.strides, piece.shape, strict=True) if n > 1):
         if stride < reach:
@@ -239,13 +241,12 @@ def _order_bound(plan: MemoryPlan) -> int:
 
 def _check_overlap(plan: MemoryPlan) -> None:
     """Two storages of one pool whose lives meet share no byte: a sweep over the steps."""
-    ordered = sorted((storage for storage in plan.storages if storage.bytes), key=lambda storage: storage.first)
+    numbered = [(index, storage) for index, storage in enumerate(plan.storages) if storage.bytes]
     active: list[tuple[int, int, int, str]] = []
-    for storage in ordered:
+    for index, storage in sorted(numbered, key=lambda pair: pair[1].first):
         active = [entry for entry in active if entry[0] >= storage.first]
         for _, begin, end, pool in active:
             if pool == storage.pool and begin < storage.end and storage.offset < end:
-                index = plan.storages.index(storage)
                 _fail(
                     "plan-overlap",
                     f"storage {index} of {', '.join(plan.holders(index)[:2])} shares bytes with another",

@@ -26,8 +26,8 @@ digits. ``_`` is an operand that is absent. A node's name is left out where it i
 where it has its default. A weight is `given` where no short text tells its contents.
 """
 
-from cnnir.text.compare import difference, graphs_equal
+from cnnir.text.compare import difference
 from cnnir.text.parser import parse_graph
 from cnnir.text.printer import digest, print_graph
 
-__all__ = ["difference", "digest", "graphs_equal", "parse_graph", "print_graph"]
+__all__ = ["difference", "digest", "parse_graph", "print_graph"]

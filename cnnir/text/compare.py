@@ -6,7 +6,7 @@ from cnnir.graph import Graph, Node, Value
 from cnnir.text.printer import print_op
 
 
-def graphs_equal(first: Graph, second: Graph, *, provenance: bool = True) -> str | None:
+def difference(first: Graph, second: Graph, *, provenance: bool = True) -> str | None:
     """None when the graphs are equal, else their first difference as a sentence.
 
     Equal are graphs with the same inputs, weights, nodes (in their order) and outputs, by name, type, op, operands,
@@ -81,7 +81,3 @@ def _nodes(ours: Node, theirs: Node) -> Iterator[str]:
         yield f"node {ours.label} has the metadata {ours.metadata} and {theirs.metadata}"
     if ours.constraints != theirs.constraints:
         yield f"node {ours.label} rests on {list(map(str, ours.constraints))} and {list(map(str, theirs.constraints))}"
-
-
-difference = graphs_equal
-"""The same under its other name."""

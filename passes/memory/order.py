@@ -23,7 +23,7 @@ def eager_order(graph: Graph) -> tuple[Node, ...]:
     order: list[Node] = []
     while waiting:
         node = next(iter(waiting))
-        while (early := next(_free_of_charge(state, waiting, node), None)) is not None:
+        while (early := next(_free_of_charge(state, node), None)) is not None:
             order.append(_run(state, waiting, early))
         order.append(_run(state, waiting, node))
     return tuple(order)
@@ -93,7 +93,7 @@ class _State:
         )
 
 
-def _free_of_charge(state: _State, waiting: dict[Node, None], turn: Node) -> Iterator[Node]:
+def _free_of_charge(state: _State, turn: Node) -> Iterator[Node]:
     """Nodes that may run before the one whose turn it is."""
     level = max(state.peak, state.needs(turn))
     for node in state.ready:

@@ -159,12 +159,14 @@ def _greedy(
 
 def _gap(taken: Sequence[tuple[int, int]], size: int, alignment: int, *, best_fit: bool) -> int:
     """The lowest (or the tightest) aligned offset at which `size` bytes overlap nothing that is taken."""
+    if size == 0:
+        return 0
     chosen: int | None = None
     tightest = 0
     top = 0
     for begin, end in taken:
         slack = begin - top - size
-        if slack >= 0 and size > 0:
+        if slack >= 0:
             if not best_fit:
                 return top
             if chosen is None or slack < tightest:

@@ -1,9 +1,10 @@
 """From a graph to a memory plan: sharing, order, placement, each with its bound."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
+from cnnir.passes.memory.bounds import order_bound
 from cnnir.passes.memory.order import eager_order
 from cnnir.passes.memory.placement import Buffer, live_peak, place
 from cnnir.passes.memory.sharing import Sharing, known_bytes, share
@@ -17,6 +18,8 @@ ARENA = "arena"
 INTERFACE = "interface"
 """The pool of inputs and outputs that the caller keeps, when they are not counted."""
 
+_ORDER_RULE = "in any order, what a step reads and what it can write only beside that live together"
+
 DEFAULT_ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector register."""
 
@@ -29,32 +32,30 @@ def plan(
     in_place: bool = True,
     count_inputs: bool = True,
     count_outputs: bool = True,
-    bindings: Mapping[str, int] | None = None,
 ) -> MemoryPlan:
     """Plan the memory of a graph's activations.
 
     Args:
         graph: All dims known.
         order: ``file`` for the order in which the graph stands, ``eager`` to give memory back as early as that costs
-            nothing, or the names of all nodes in an executable order.
+            nothing (the file's own where that is better), or the names of all nodes in an executable order.
         alignment: Every storage starts at a multiple of this many bytes; a power of two.
         in_place: Whether elementwise results may be written over operands.
         count_inputs: Whether the graph's inputs lie in the arena, or with the caller.
         count_outputs: The same for its outputs.
-        bindings: Values of the symbolic dims that were bound before, for the record.
 
     Returns:
         The plan, checked against the graph.
 
     Raises:
-        CnnirError: ``dims-unbound`` or ``size-unknown`` naming the value that has no size, ``order``, ``alignment``,
-            ``plan-empty``.
+        CnnirError: ``dims-unbound`` or ``size-unknown`` naming the value that has no size, ``order``,
+            ``order-nodes`` or ``order-dependency``, ``alignment``, ``plan-empty``.
     """
     _check_alignment(graph, alignment)
-    sharing = share(graph, _ordered(graph, order), in_place=in_place)
+    sharing = _ordered(graph, order, in_place=in_place)
     if not sharing.order:
         raise CnnirError("plan-empty", "a graph without nodes has nothing to plan", got=graph.name)
-    lives = _lives(graph, sharing)
+    lives = _lives(sharing)
     pool_of = _pools_of_storages(graph, sharing, count_inputs=count_inputs, count_outputs=count_outputs)
     lives = [
         # What lies with the caller is his from beginning to end: nothing else can lie there before or after.
@@ -66,17 +67,20 @@ def plan(
         Storage(pool, offset, life.bytes, life.first, life.last)
         for pool, offset, life in zip(pool_of, offsets, lives, strict=True)
     )
+    counted = {"count_inputs": count_inputs, "count_outputs": count_outputs}
+    least = order_bound(graph, sharing, in_place=in_place, **counted)
+    peak = live_peak([life for life, pool in zip(lives, pool_of, strict=True) if pool == ARENA])
     result = MemoryPlan(
         graph=graph.name,
         digest=digest(graph),
-        bindings=dict(bindings or {}),
+        bindings=dict(graph.bindings),
         inputs=tuple(value.name for value in graph.inputs),
         outputs=tuple(dict.fromkeys(value.name for value in graph.outputs if value.weight is None)),
         pools=pools,
         storages=storages,
         values={value.name: _planned(value, index, storages[index]) for value, index in sharing.storage_of.items()},
         steps=tuple(_step(node, sharing) for node in sharing.order),
-        bounds={"placement": bound, "order": _order_bound(sharing, lives, pool_of)},
+        bounds={"placement": bound, "order": Bound.of(least, peak, _ORDER_RULE)},
         options={
             "order": order if isinstance(order, str) else "given",
             "alignment": alignment,
@@ -91,7 +95,7 @@ def plan(
 
 
 def _check_alignment(graph: Graph, alignment: int) -> None:
-    if alignment < 1 or alignment & (alignment - 1):
+    if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1):
         raise CnnirError("alignment", "an alignment is a power of two", got=alignment)
     for value in graph.values:
         if isinstance(value.type, TensorType) and value.weight is None:
@@ -102,26 +106,20 @@ def _check_alignment(graph: Graph, alignment: int) -> None:
                 )
 
 
-def _ordered(graph: Graph, order: str | Sequence[str]) -> tuple[Node, ...]:
+def _ordered(graph: Graph, order: str | Sequence[str], *, in_place: bool) -> Sharing:
+    """What shares bytes in the order that was asked for."""
     if order == "file":
-        return graph.nodes
+        return share(graph, in_place=in_place)
     if order == "eager":
-        return eager_order(graph)
+        # What is eager for the file's own sharing may be a loss for the one that follows from it.
+        both = (share(graph, in_place=in_place), share(graph, eager_order(graph), in_place=in_place))
+        return min(both, key=lambda sharing: live_peak(_lives(sharing)))
     if isinstance(order, str):
         raise CnnirError("order", "no such order", expected="file, eager, or the names of all nodes", got=order)
-    nodes = tuple(graph.node(name) for name in order)
-    if len(set(nodes)) != len(nodes) or len(nodes) != len(graph):
-        raise CnnirError("order", "an order names each node once", expected=len(graph), got=len(set(nodes)))
-    made: set[Value] = {value for value in graph.values if value.producer is None}
-    for node in nodes:
-        for value in node.operands:
-            if value not in made:
-                raise CnnirError("order", f"the order runs it before {value.name} is there", node=node.label)
-        made.update(node.outputs)
-    return nodes
+    return share(graph, tuple(graph.node(name) for name in order), in_place=in_place)
 
 
-def _lives(graph: Graph, sharing: Sharing) -> list[Buffer]:
+def _lives(sharing: Sharing) -> list[Buffer]:
     """Size of each storage, and the steps at which it is needed."""
     position = {value: index for index, node in enumerate(sharing.order) for value in node.outputs}
     end = len(sharing.order) - 1
@@ -160,18 +158,6 @@ def _place(
             rule = f"the largest sum of bytes live at one step of this order; placed greedily {placement.heuristic}"
             bound = Bound.of(placement.bound, placement.height, rule)
     return tuple(pools), offsets, bound
-
-
-def _order_bound(sharing: Sharing, lives: Sequence[Buffer], pool_of: Sequence[str]) -> Bound:
-    """Whatever the order, all that a step reads and writes is there at once."""
-    least = 0
-    for node in sharing.order:
-        touched = {
-            sharing.storage_of[value] for value in (*node.operands, *node.outputs) if value in sharing.storage_of
-        }
-        least = max(least, sum(lives[index].bytes for index in touched if pool_of[index] == ARENA))
-    reached = live_peak([life for life, pool in zip(lives, pool_of, strict=True) if pool == ARENA])
-    return Bound.of(least, reached, "with this sharing, in any order, the storages that one step touches live together")
 
 
 def _planned(value: Value, index: int, storage: Storage) -> PlannedValue:

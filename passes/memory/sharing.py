@@ -11,6 +11,7 @@ once (views). Weights take no storage. Rules, for a given order of the nodes:
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cnnir.analysis import live_ranges
 from cnnir.dims import is_known, symbols
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
@@ -23,7 +24,6 @@ class Shared:
 
     Attributes:
         values: What lies in it, in the order in which it is written.
-        bytes: Its size, at least None while dims are symbolic.
         needed: Position of the last node that reads what it holds now; one past the last node for a graph output.
         holds_input: It belongs to the caller and is never written over.
     """
@@ -63,22 +63,25 @@ def share(graph: Graph, order: Sequence[Node] | None = None, *, in_place: bool =
         graph: Its dims may be symbolic; types need only be equal to be shared.
         order: An executable order of all nodes; the graph's own when None.
         in_place: Whether elementwise results may be written over operands.
+
+    Raises:
+        CnnirError: ``order-nodes`` or ``order-dependency`` for an order that cannot run.
     """
     sharing = Sharing(tuple(order) if order is not None else graph.nodes)
-    last_read = _last_reads(graph, sharing.order)
+    needed = _needed_until(graph, sharing.order)
     for value in graph.inputs:
-        _open(sharing, value, last_read[value], holds_input=True)
+        _open(sharing, value, needed[value], holds_input=True)
     for position, node in enumerate(sharing.order):
         for value in node.outputs:
             source = _viewed(node, value, sharing.storage_of)
             if source is not None:
-                _join(sharing, value, source, last_read[value], view=True)
+                _join(sharing, value, source, needed[value], view=True)
                 continue
             donor = _donor(node, value, sharing, position) if in_place else None
             if donor is not None:
-                _join(sharing, value, donor, last_read[value], view=False)
+                _join(sharing, value, donor, needed[value], view=False)
             else:
-                _open(sharing, value, last_read[value])
+                _open(sharing, value, needed[value])
     return sharing
 
 
@@ -112,13 +115,11 @@ def known_bytes(value: Value) -> int:
     return size
 
 
-def _last_reads(graph: Graph, order: Sequence[Node]) -> Mapping[Value, int]:
-    last = dict.fromkeys(graph.values, -1)
-    for position, node in enumerate(order):
-        for value in node.operands:
-            last[value] = position
-    for value in graph.outputs:
-        last[value] = len(order)
+def _needed_until(graph: Graph, order: Sequence[Node]) -> Mapping[Value, int]:
+    """Position of each value's last reader; -1 where there is none, behind the last node for an output."""
+    ranges = live_ranges(graph, order).values()
+    last = {entry.value: -1 if entry.last_use is None else entry.last_use for entry in ranges}
+    last.update((value, len(order)) for value in graph.outputs)
     return last
 
 

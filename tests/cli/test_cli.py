@@ -196,6 +196,11 @@ def test_unknown_size_is_exit_code_3(tmp_path: Path, capsys: pytest.CaptureFixtu
     code, out, err = run(["plan", tmp_path / "odd.onnx"], capsys)
     assert (code, out) == (3, "")
     assert "relu1 (acme::Mystery): y has no size" in err
+    code, out, _ = run(["plan", tmp_path / "odd.onnx", "--json"], capsys)
+    assert code == 3
+    found = json.loads(out)
+    jsonschema.validate(found, json.loads((SCHEMAS / "cnnir.plan-1.unknown.schema.json").read_text()))
+    assert found["arena_bytes"] is None
 
 
 def test_vgg19_at_another_size(capsys: pytest.CaptureFixture[str]) -> None:
@@ -327,6 +332,8 @@ def test_broken_input(verb: str, kind: str, tmp_path: Path, capsys: pytest.Captu
         ["plan", "zoo:vgg16", "--size", "224"],
         ["plan", "zoo:vgg16", "--size", "384x384"],
         ["plan", "zoo:vgg16", "--capacity", "lots"],
+        ["plan", "zoo:vgg16", "--capacity", "inf"],
+        ["plan", "zoo:vgg16", "--capacity=-5"],
         ["export", "zoo:vgg16"],
         ["export", "zoo:vgg16", "-o", "-"],
         ["export", "zoo:vgg16", "--to", "text", "--json"],
@@ -431,3 +438,11 @@ def _read(descriptor: int) -> bytes:
         return os.read(descriptor, 4096)
     except OSError:  # the other end has closed
         return b""
+
+
+def test_two_files_or_none(good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """When one of two results cannot be written, neither is."""
+    code, _, err = run(["plan", good, "-o", tmp_path / "p.json", "--svg", tmp_path / "no" / "m.svg"], capsys)
+    assert code == 2
+    assert "[file-write]" in err
+    assert [file.name for file in tmp_path.iterdir()] == ["good.onnx"]

@@ -157,3 +157,12 @@ def test_a_divisor_bound_to_zero_is_refused() -> None:
     with pytest.raises(CnnirError) as caught:
         bind(H // W, {"W": 0})
     assert caught.value.code == "dim-division"
+
+
+def test_bounds_are_exact() -> None:
+    """Whole numbers of any size: a rounded bound would prove what is not so."""
+    n = symbol("N")
+    assert decide_at_least(2**53 * n - (2**53 + 1), 0) is None
+    assert decide_at_least(2**53 * n - 2**53, 0) is True
+    assert bounds(10**400 * n) == (10**400, None)
+    assert bounds(5 - 3 * n * n) == (None, 2)

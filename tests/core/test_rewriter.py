@@ -13,7 +13,7 @@ from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
 from cnnir.ops import Add, Concat, Conv, Flatten, Identity, MaxPool, Mul, Op, Relu, Reshape, Sigmoid, Split, Sum
 from cnnir.rewriter import Rewriter
-from cnnir.text import graphs_equal, parse_graph, print_graph
+from cnnir.text import difference, parse_graph, print_graph
 from cnnir.types import DType, TensorType, UnknownType
 from cnnir.verify import verify
 from cnnir.weights import Array, Fill
@@ -406,7 +406,7 @@ def test_set_type_flows_to_all_readers() -> None:
     assert str(graph.value("split_1").type) == "float32[N, 3, 16, W]"
     verify(graph)
     Rewriter(graph).set_type(graph.value("x"), IMAGE)
-    assert graphs_equal(graph, network()) is None
+    assert difference(graph, network()) is None
 
 
 def conditions(graph: Graph) -> list[str]:
@@ -435,7 +435,7 @@ def test_set_type_to_unknown_and_back() -> None:
     assert isinstance(graph.value("sum").type, UnknownType)
     verify(graph)
     Rewriter(graph).set_type(x, IMAGE)
-    assert graphs_equal(graph, network()) is None
+    assert difference(graph, network()) is None
 
 
 def test_set_type_refusals() -> None:
@@ -612,6 +612,6 @@ def test_random_edits_leave_the_books_right(data: st.DataObject) -> None:
             assert "\n" not in str(error)  # noqa: PT017  a refusal is as good as an edit
             assert books(graph) == before
         verify(graph)
-        assert graphs_equal(graph, graph.clone()) is None
+        assert difference(graph, graph.clone()) is None
     weights = {value.name: value.weight for value in graph.weights if isinstance(value.weight, Array)}
-    assert graphs_equal(graph, parse_graph(print_graph(graph), weights)) is None
+    assert difference(graph, parse_graph(print_graph(graph), weights)) is None

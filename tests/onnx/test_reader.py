@@ -171,8 +171,14 @@ def test_save_over_the_file_that_the_weights_lie_in(tmp_path: Path) -> None:
     """A graph whose weights are read from a file can be written over that very file."""
     path = external(tmp_path)
     before = numpy_helper.to_array(onnx.load(path).graph.initializer[0])
-    cnnir.save(cnnir.load(path), path, external=True)
+    graph = cnnir.load(path)
+    cnnir.save(graph, path, external=True)
     assert np.array_equal(numpy_helper.to_array(onnx.load(path).graph.initializer[0]), before)
+    (tmp_path / "weights.bin.new").write_bytes(b"\0" * before.nbytes)
+    (tmp_path / "weights.bin.new").replace(tmp_path / "weights.bin")
+    weight = graph.value("w").weight
+    assert weight is not None
+    assert np.array_equal(weight.array(), before), "what was loaded stays what it was"
 
 
 def test_save_leaves_nothing_when_it_fails(tmp_path: Path) -> None:

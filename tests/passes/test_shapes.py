@@ -1,5 +1,7 @@
 """Shapes derived anew: for symbols bound, for other inputs, and from nothing."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from cnnir.errors import CnnirError
 from cnnir.graph import Graph
 from cnnir.ops import Add, Relu, Reshape
 from cnnir.passes import InferShapes, bind, graph_symbols, resize_inputs
-from cnnir.text import graphs_equal, print_graph
+from cnnir.text import difference, print_graph
 from cnnir.types import DType, TensorType, UnknownType
 from cnnir.verify import verify
 from tests.random_graphs import random_graph
@@ -50,7 +52,7 @@ def test_inferring_anew_finds_what_was_there(seed: int) -> None:
     graph = random_graph(np.random.default_rng(seed), 12)
     result = graph.apply(InferShapes())
     assert not result.modified
-    assert graphs_equal(result.graph, graph) is None
+    assert difference(result.graph, graph) is None
 
 
 def test_wrong_types_are_mended_and_noted() -> None:
@@ -86,7 +88,7 @@ def test_binding_gives_what_the_concrete_graph_is() -> None:
     graph = stack("H", "W")
     for height in range(1, 130):
         bound, concrete = graph.bind(H=height, W=64), stack(height, 64)
-        assert graphs_equal(bound, concrete) is None
+        assert difference(bound, concrete) is None
         assert str(bound.outputs[0].type) == f"float32[1, 1, {(height + 31) // 32}, 2]"
         verify(bound)
 
@@ -106,7 +108,7 @@ def test_binding_refuses_exactly_what_the_concrete_graph_refuses() -> None:
             assert error.node is not None  # noqa: PT017  refused in both ways
         else:
             taken.append(height)
-            assert graphs_equal(graph.bind(H=height), concrete) is None
+            assert difference(graph.bind(H=height), concrete) is None
     assert taken == list(range(15, 80))
 
 
@@ -134,11 +136,11 @@ def test_sums_of_symbols_must_agree() -> None:
 def test_symbols_bound_one_after_the_other() -> None:
     graph = stack("H", "W")
     once = graph.bind(H=100, W=37)
-    assert graphs_equal(graph.bind(H=100).bind(W=37), once) is None
-    assert graphs_equal(graph.bind(W=37).bind(H=100), once) is None
+    assert difference(graph.bind(H=100).bind(W=37), once) is None
+    assert difference(graph.bind(W=37).bind(H=100), once) is None
     assert graph_symbols(graph.bind(W=37)) == ("H",)
     assert graph_symbols(once) == ()
-    assert graphs_equal(graph.bind(), graph) is None
+    assert difference(graph.bind(), graph) is None
 
 
 def test_symbolic_attributes_are_bound_too() -> None:
@@ -168,7 +170,7 @@ def test_binding_refusals() -> None:
 def test_resizing_gives_what_the_concrete_graph_is(height: int, width: int) -> None:
     graph = stack(64)
     before = print_graph(graph)
-    assert graphs_equal(graph.resize({"image": (1, 1, height, width)}), stack(height, width)) is None
+    assert difference(graph.resize({"image": (1, 1, height, width)}), stack(height, width)) is None
     assert print_graph(graph) == before
 
 
@@ -176,8 +178,8 @@ def test_resizing_to_symbols_and_back() -> None:
     symbolic = stack(64).resize({"image": ("N", 1, "2*H", "W")})
     assert str(symbolic.outputs[1].type) == "float32[N, 1, 1, 1]"
     assert graph_symbols(symbolic) == ("N", "H", "W")
-    assert graphs_equal(symbolic.resize({"image": (1, 1, 64, 64)}), stack(64)) is None
-    assert graphs_equal(symbolic.bind(N=1, H=32, W=64), stack(64)) is None
+    assert difference(symbolic.resize({"image": (1, 1, 64, 64)}), stack(64)) is None
+    assert difference(symbolic.bind(N=1, H=32, W=64), stack(64)) is None
 
 
 def test_a_classifier_says_which_layer_is_tied_to_the_size() -> None:
@@ -195,7 +197,7 @@ def test_the_layer_that_is_tied_to_the_size_says_so_when_the_size_is_bound() -> 
     assert [constraint.node for constraint in symbolic.constraints if constraint.kind == "=="] == ["fc1 (Gemm)"]
     for height in range(1, 24):
         if height in {8, 9}:
-            assert graphs_equal(symbolic.bind(H=height), classifier(8).resize({"image": (1, 3, height, 8)})) is None
+            assert difference(symbolic.bind(H=height), classifier(8).resize({"image": (1, 3, height, 8)})) is None
         else:
             error = refusal("constraint", lambda: symbolic.bind(H=height))  # noqa: B023  called at once
             assert error.node == ("fc1 (Gemm)" if height > 1 else "pool1 (MaxPool)")
@@ -229,7 +231,7 @@ def test_a_symbolic_batch_binds_back(seed: int, nodes: int) -> None:
         again = symbolic.bind(N=batch)
     except CnnirError as error:
         pytest.fail(f"the size it came with is refused: {error}")
-    assert graphs_equal(again, graph) is None
+    assert difference(again, graph) is None
 
 
 def test_a_view_of_nothing_known_stays_declared() -> None:
@@ -239,7 +241,30 @@ def test_a_view_of_nothing_known_stays_declared() -> None:
     node.output.type = TensorType(DType.FLOAT32, (2, 3))
     graph.set_outputs(node.outputs)
     verify(graph)
-    assert graphs_equal(graph.apply("infer-shapes").graph, graph) is None
+    assert difference(graph.apply("infer-shapes").graph, graph) is None
     # What was declared was declared for the old inputs.
     graph.add_input("y", TensorType(DType.FLOAT32, (1,)))
     assert isinstance(graph.resize({"y": (2,)}).node("relu").output.type, UnknownType)
+
+
+def test_sizes_are_whole_numbers() -> None:
+    """Bound and resized by ints, NumPy's too; by nothing that only looks like one."""
+    builder = GraphBuilder("free")
+    graph = builder.build(builder.relu(builder.input("x", ("N", 4))))
+    three: Any = np.int64(3)
+    assert str(graph.bind(N=three).value("x").type) == "float32[3, 4]"
+    assert graph.bind(N=3).plan().bindings == {"N": 3}
+    wrong: Any
+    for wrong in (2.5, "3", True, None):
+        with pytest.raises(CnnirError, match="dim-number"):
+            graph.bind(N=wrong)
+    for wrong in ((2.5, 4), (None, 4)):
+        with pytest.raises(CnnirError, match="dim-number"):
+            graph.resize({"x": wrong})
+
+
+def test_a_dim_of_any_name() -> None:
+    """Also one that Python has a use for."""
+    builder = GraphBuilder("self")
+    graph = builder.build(builder.relu(builder.input("x", ("self", 4))))
+    assert str(graph.bind(self=2).value("x").type) == "float32[2, 4]"

@@ -70,7 +70,7 @@ def test_random_plans_come_back_equal(seed: int, nodes: int, alignment: int) -> 
 
 def test_all_that_no_planner_makes_yet_comes_back_too() -> None:
     """Scratch, tiles, limits, bindings, names beyond ASCII, values that are not stored."""
-    plan = plans.with_pool(GRAPHS["residual"].plan(bindings={"N": 1}), 0, capacity=1 << 20)
+    plan = plans.with_pool(dataclasses.replace(GRAPHS["residual"].plan(), bindings={"N": 1}), 0, capacity=1 << 20)
     plan = plans.with_step(plan, 0, scratch=Scratch("arena", 0, 64), tile=(1, 8), algorithm="winograd")
     plan = plans.with_value(plan, "relu1", pieces=None)
     plan = plans.with_piece(plan, "relu2", strides=(-4, 4, 8, 12))
