@@ -52,8 +52,11 @@ _ORDERS: dict[str, _Key] = {
     "end": lambda buffer: (-buffer.last, -buffer.bytes),
 }
 
-_ROUNDS = 30
-"""Rounds of noise, each over all orders, when none of them reaches the bound as it stands."""
+_ROUNDS = 100
+"""Most rounds of noise, each over all orders, when none of them reaches the bound as it stands."""
+
+_EFFORT = 2_000_000
+"""Neighbours looked at in all rounds together: many buffers that live together get fewer rounds, in the same time."""
 
 _SHAKE = 0.3
 """In the last round a key may shrink by so much."""
@@ -109,9 +112,11 @@ def _perturbed(buffers: Sequence[Buffer], neighbours: Sequence[Sequence[int]], a
     """
     generator = random.Random(0)  # noqa: S311  nothing secret
     best: Placement | None = None
-    for number in range(_ROUNDS):
+    looks = len(_ORDERS) * sum(len(others) + 1 for others in neighbours)
+    rounds = max(min(_ROUNDS, _EFFORT // looks), 1)
+    for number in range(rounds):
         for name, key in _ORDERS.items():
-            shaken = [generator.uniform(1 - _SHAKE * number / _ROUNDS, 1) for _ in buffers]
+            shaken = [generator.uniform(1 - _SHAKE * number / rounds, 1) for _ in buffers]
             keys = [
                 tuple(part * factor for part in key(buffer)) for buffer, factor in zip(buffers, shaken, strict=True)
             ]
