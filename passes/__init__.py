@@ -3,6 +3,7 @@
 from cnnir.passes.base import Change, Journal, Pass, PassResult, Preserves, Refusal, StageRecord
 from cnnir.passes.cut import Cut, cut
 from cnnir.passes.dead_code import DeadCode
+from cnnir.passes.fc_to_conv import FcToConv
 from cnnir.passes.fold import Fold
 from cnnir.passes.manager import apply
 from cnnir.passes.patterns import Match, Pattern, constant, either, find, node, through, value
@@ -18,6 +19,7 @@ __all__ = [
     "Change",
     "Cut",
     "DeadCode",
+    "FcToConv",
     "Fold",
     "InferShapes",
     "Journal",

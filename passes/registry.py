@@ -13,6 +13,7 @@ from cnnir.passes.base import Pass
 from cnnir.passes.bottleneck import Bottleneck
 from cnnir.passes.cut import Cut
 from cnnir.passes.dead_code import DeadCode
+from cnnir.passes.fc_to_conv import FcToConv
 from cnnir.passes.fold import Fold
 from cnnir.passes.shape_inference import InferShapes
 
@@ -20,6 +21,7 @@ BUILT_IN: tuple[type[Pass], ...] = (
     Bottleneck,
     Cut,
     DeadCode,
+    FcToConv,
     Fold,
     InferShapes,
 )

@@ -116,8 +116,8 @@ def written(name: str, seed: int, opset: int) -> ModelProto | CnnirError:
 
 
 def several_nodes(op: Op, opset: int) -> bool:
-    """A Softmax over several axes is flattened around the newer one."""
-    return isinstance(op, Softmax) and opset >= 13 and len(op.axes) > 1
+    """A Softmax over several axes is flattened around the newer one; one axis is brought to the end for the older."""
+    return isinstance(op, Softmax) and (opset >= 13) == (len(op.axes) > 1)
 
 
 # Through every opset

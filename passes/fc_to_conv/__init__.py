@@ -1,0 +1,12 @@
+"""fc-to-conv: classifiers that score every position of an image of any size.
+
+The head of a classifier, from the last map to the scores, is applied at every position of a larger map: the first fully
+connected layer becomes a convolution with filters of the map's native size, the next ones 1x1 convolutions, a Softmax
+runs over the channels. At the native size the outputs are equal.
+"""
+
+from cnnir.passes.fc_to_conv import linear, pooling  # their rules
+from cnnir.passes.fc_to_conv.rewrite import FcToConv
+from cnnir.passes.fc_to_conv.sizes import image_axes
+
+__all__ = ["FcToConv", "image_axes", "linear", "pooling"]
