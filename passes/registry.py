@@ -10,11 +10,12 @@ from typing import TypeVar
 
 from cnnir.errors import CnnirError
 from cnnir.passes.base import Pass
-from cnnir.passes.bottleneck import Bottleneck
+from cnnir.passes.bottleneck import Bottleneck, MergeLinear
 from cnnir.passes.cut import Cut
 from cnnir.passes.dead_code import DeadCode
 from cnnir.passes.fc_to_conv import FcToConv
 from cnnir.passes.fold import Fold
+from cnnir.passes.pool_to_conv import PoolToConv
 from cnnir.passes.shape_inference import InferShapes
 
 BUILT_IN: tuple[type[Pass], ...] = (
@@ -24,6 +25,8 @@ BUILT_IN: tuple[type[Pass], ...] = (
     FcToConv,
     Fold,
     InferShapes,
+    MergeLinear,
+    PoolToConv,
 )
 """The passes that come with cnnir."""
 

@@ -2,6 +2,7 @@
 
 from cnnir.passes.bottleneck.bottleneck import Bottleneck
 from cnnir.passes.bottleneck.factors import Decomposition, Metric, decompose
+from cnnir.passes.bottleneck.merge import MergeLinear
 from cnnir.passes.bottleneck.report import Comparison, Row, compare
 
-__all__ = ["Bottleneck", "Comparison", "Decomposition", "Metric", "Row", "compare", "decompose"]
+__all__ = ["Bottleneck", "Comparison", "Decomposition", "MergeLinear", "Metric", "Row", "compare", "decompose"]

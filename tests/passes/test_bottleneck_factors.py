@@ -118,8 +118,7 @@ def test_a_metric_makes_the_error_smaller_where_it_looks(kind: Kind, shape: tupl
     patches = np.einsum("cd,dpn->cpn", root, rng.standard_normal((channels, cells, 4000)))
     outputs = weight.reshape(filters, -1) @ patches.reshape(channels * cells, -1)
     within: dict[Kind, AnyArray] = {"svd": np.cov(outputs), "tucker": root @ root.T}
-    covariance = within[kind] if kind != "separable" else np.kron(root @ root.T, np.eye(kernel[0]))
-    covariance = np.asarray(covariance, np.float64)
+    covariance: AnyArray = within[kind] if kind != "separable" else np.kron(root @ root.T, np.eye(kernel[0]))
     plain, aware = (
         decompose(kind, weight),
         decompose(kind, weight, Metric(np.zeros(channels), covariance)),

@@ -1,0 +1,124 @@
+"""Linear layers in a row merged into one: equal, judged by ONNX Runtime, and only where that saves."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnnir.analysis import costs
+from cnnir.builder import GraphBuilder
+from cnnir.graph import Graph
+from cnnir.ops import Conv, Gemm
+from cnnir.types import DType, TensorType
+from cnnir.weights import Seeded
+from tests import models
+from tests.passes.test_bottleneck import distance, vgg
+
+
+def total(graph: Graph) -> int:
+    macs = costs(graph).macs
+    assert isinstance(macs, int)
+    return macs
+
+
+@pytest.mark.parametrize("mode", ["svd", "tucker", "separable"])
+def test_it_undoes_a_factorisation_of_full_rank(mode: str) -> None:
+    graph = models.with_random_weights(vgg())
+    factors = graph.apply("bottleneck", mode=mode, ratio=1.0).graph
+    result = factors.apply("merge-linear")
+    assert total(result.graph) <= total(graph)
+    assert distance(graph, result.graph) < 1e-4
+    assert len(result.graph) == len(graph)
+
+
+def chain(one: Conv, inner: tuple[int, ...], two: Conv, outer: tuple[int, ...], *, biases: bool) -> Graph:
+    graph = Graph("chain")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (1, inner[1], 31, 33)))
+    for index, (op, shape) in enumerate(((one, inner), (two, outer))):
+        operands = [x, graph.add_weight(f"w{index}", Seeded(DType.FLOAT32, shape, 0, index, 0.5))]
+        if biases:
+            operands.append(graph.add_weight(f"b{index}", Seeded(DType.FLOAT32, shape[:1], 1, index, 0.5)))
+        x = graph.add_node(op, operands, name=f"conv{index}").output
+    graph.set_outputs([x])
+    return graph
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_convolutions_of_any_form(data: st.DataObject) -> None:
+    """The channels between are many, so that merging always pays; whatever is merged is equal."""
+    small = st.tuples(st.integers(1, 3), st.integers(1, 3))
+    kernels, strides, dilations = (data.draw(st.tuples(small, small)) for _ in range(3))
+    pads = [data.draw(st.sampled_from([(0, 0, 0, 0), (1, 0, 2, 1)])) for _ in range(2)]
+    one = Conv(strides[0], pads[0], dilations[0])
+    two = Conv(strides[1], pads[1], dilations[1])
+    graph = chain(one, (200, 2, *kernels[0]), two, (3, 200, *kernels[1]), biases=data.draw(st.booleans()))
+    result = graph.apply("merge-linear")
+    assert len(result.changes) + len(result.refusals) == 1
+    if result.modified:
+        assert len(result.graph) == 1
+        assert len(result.graph.weights) == len(graph.weights) // 2
+        assert total(result.graph) < total(graph)
+        assert result.graph.outputs[0].type == graph.outputs[0].type
+        assert distance(graph, result.graph) < 1e-5
+    else:
+        assert "pads with zeros" in result.refusals[0].reason
+        assert any(pads[1])
+
+
+def test_padding_between_stands_in_the_way_except_behind_a_bare_pointwise() -> None:
+    pointwise, padded = Conv((1, 1), (0, 0, 0, 0), (1, 1)), Conv((1, 1), (1, 1, 1, 1), (1, 1))
+    shapes = (40, 4, 1, 1), (4, 40, 3, 3)
+    merged = chain(pointwise, shapes[0], padded, shapes[1], biases=False)
+    assert distance(merged, merged.apply("merge-linear").graph) < 1e-5
+    assert merged.apply("merge-linear").modified
+    refused = chain(pointwise, shapes[0], padded, shapes[1], biases=True).apply("merge-linear")
+    assert "pads with zeros" in refused.refusals[0].reason
+
+
+def test_fully_connected_layers() -> None:
+    graph = Graph("fc")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (6, 5)))
+    shapes: dict[str, tuple[int, ...]] = {"a": (6, 40), "c": (40,), "b": (7, 40), "d": (1,)}
+    weights = {
+        name: graph.add_weight(name, Seeded(DType.FLOAT32, shape, 0, index, 0.5))
+        for index, (name, shape) in enumerate(shapes.items())
+    }
+    first = graph.add_node(Gemm(alpha=0.5, beta=2.0, trans_a=True), [x, weights["a"], weights["c"]], name="first")
+    second = graph.add_node(
+        Gemm(alpha=3.0, beta=0.5, trans_b=True), [first.output, weights["b"], weights["d"]], name="second"
+    )
+    graph.set_outputs([second.output])
+    result = graph.apply("merge-linear")
+    assert len(result.graph) == 1
+    assert distance(graph, result.graph) < 1e-5
+
+
+def test_what_does_not_apply_is_refused() -> None:
+    builder = GraphBuilder("refused")
+    x = builder.input("x", (1, 8, 9, 9))
+    narrow = builder.conv(builder.conv(x, 2, kernel=1, name="narrow"), 8, kernel=1, name="wide")
+    grouped = builder.conv(narrow, 8, kernel=1, groups=2, name="grouped")
+    forked = builder.conv(grouped, 30, kernel=1, name="forked")
+    graph = builder.build(builder.conv(forked, 4, kernel=1, name="left"), forked)
+    result = graph.apply("merge-linear")
+    assert not result.modified
+    reasons = {refusal.nodes[1].split()[0]: refusal.reason for refusal in result.refusals}
+    assert "would take" in reasons["wide"]
+    assert "groups" in reasons["grouped"]
+    assert "groups" in reasons["forked"]
+    assert "read by others" in reasons["left"]
+
+
+def test_a_shared_weight_stays_for_the_other() -> None:
+    builder = GraphBuilder("shared")
+    x = builder.input("x", (1, 4, 5, 5))
+    first = builder.conv(x, 30, kernel=1, name="first")
+    y = builder.conv(first, 4, kernel=1, name="second")
+    weight = builder.graph.value("first.weight")
+    other = builder.op(Conv((1, 1), (0, 0, 0, 0), (1, 1)), builder.relu(x), weight, name="other")
+    graph = models.with_random_weights(builder.build(y, other))
+    result = graph.apply("merge-linear", check="values")
+    assert result.graph.value("first.weight").users == (result.graph.node("other"),)
+    assert np.isfinite(distance(graph, result.graph))
+    assert distance(graph, result.graph) < 1e-5
