@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from cnnir import zoo
     from cnnir.builder import GraphBuilder
+    from cnnir.dense import dense_scores
     from cnnir.errors import CnnirError
     from cnnir.exporters.onnx import load, save
     from cnnir.graph import Graph, Node, Value
@@ -30,6 +31,7 @@ _HOMES = {
     "Node": "cnnir.graph",
     "Rewriter": "cnnir.rewriter",
     "Value": "cnnir.graph",
+    "dense_scores": "cnnir.dense",
     "load": "cnnir.exporters.onnx",
     "parse_graph": "cnnir.text",
     "print_graph": "cnnir.text",
@@ -45,6 +47,7 @@ __all__ = [
     "Rewriter",
     "Value",
     "__version__",
+    "dense_scores",
     "load",
     "parse_graph",
     "print_graph",

@@ -11,6 +11,9 @@ from cnnir.passes.base import Refusal
 from cnnir.rewriter import Rewriter
 from cnnir.types import TensorType
 
+_TRIED = 1024
+"""How many larger sizes are tried: conditions on branches that meet (a Concat) may hold for few of them."""
+
 _SHUFFLED = (0, 2, 1, 3, 4)
 _TO_CHANNELS_FIRST = (0, 3, 1, 2)
 
@@ -89,12 +92,11 @@ def _names(value: Value) -> Iterator[str]:
 
 def _still_tied(graph: Graph, native: dict[str, int]) -> Refusal | None:
     """Whether some larger image is taken, and every output is a map that grows with it."""
-    # Sizes up to the double: conditions on branches that meet (a Concat) hold for some of them at least.
-    largest = max(native.values())
+    conditions = graph.constraints
     failed: Constraint | None = None
-    for more in range(1, largest + 1):
+    for more in range(1, max(_TRIED, *native.values()) + 1):
         sizes = {name: size + more for name, size in native.items()}
-        failed = next((one for one in graph.constraints if one.check(sizes) is False), None)
+        failed = next((one for one in conditions if one.check(sizes) is False), None)
         if failed is None:
             break
     if failed is not None:
