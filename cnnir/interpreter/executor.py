@@ -4,22 +4,33 @@ The plan decides and the executor obeys: with a plan, every stored value lies at
 strides, and what is in the report is what is used. Kernels take their own workspace outside of the pools.
 """
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import cast
+from weakref import WeakValueDictionary
 
 import numpy as np
 
-from cnnir.dims import is_known
+from cnnir.dims import bind, is_known
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
 from cnnir.interpreter.feeds import checked_feed
 from cnnir.interpreter.kernels import kernels
-from cnnir.ops.base import infer
+from cnnir.ops import Identity
+from cnnir.ops.base import Op, infer
 from cnnir.ops.opaque import Opaque, hooks
 from cnnir.plan import VIEW, MemoryPlan, PlannedValue
 from cnnir.text import digest
-from cnnir.types import DType, TensorType, Type
+from cnnir.types import DType, OptionalType, TensorType, Type, UnknownType
 from cnnir.weights import AnyArray, Array, Weight
+
+_NO_BINDINGS: Mapping[str, int] = MappingProxyType({})
+
+_PROVED: WeakValueDictionary[int, MemoryPlan] = WeakValueDictionary()
+"""Plans that have been checked against the graph of their digest: each is proved once, not at every run."""
 
 
 def run(
@@ -43,24 +54,50 @@ def run(
         CnnirError: for a feed that does not fit, an unknown value, ``plan-mismatch``, or an op without kernel.
     """
     names = list(outputs) if outputs is not None else [value.name for value in graph.outputs]
-    wanted = {name: graph.value(name) for name in names}
-    arrays, bindings = checked_feed(graph, feed)
+    fed, bindings = checked_feed(graph, feed)
     if plan is None:
-        found = _run_free(graph, arrays, set(wanted.values()))
+        graph = _sized(graph, fed, bindings)
+    elif bindings:
+        graph = graph.bind(**bindings)
+    wanted = {name: graph.value(name) for name in names}
+    arrays = {graph.value(name): array for name, array in fed.items()}
+    if plan is None:
+        found = _run_free(graph, arrays, set(wanted.values()), bindings)
     else:
-        bound = graph.bind(**bindings) if bindings else graph
-        found = _run_planned(graph, bound, arrays, wanted, plan)
+        found = _run_planned(graph, arrays, wanted, plan)
     return {name: found[value] for name, value in wanted.items()}
 
 
-def _run_free(graph: Graph, arrays: Mapping[Value, AnyArray], wanted: set[Value]) -> dict[Value, AnyArray]:
+def _sized(graph: Graph, fed: Mapping[str, AnyArray], bindings: Mapping[str, int]) -> Graph:
+    """The graph, inferred anew for the fed shapes where its types do not hold for them.
+
+    A constraint is a sufficient condition: where N meets 3 it asks for N == 3, and yet 1 broadcasts as well.
+
+    Raises:
+        CnnirError: ``constraint`` when inference refuses the shapes, too.
+    """
+    broken = next((item for item in graph.constraints if item.check(bindings) is False), None)
+    if broken is None:
+        return graph
+    shapes = {value.name: fed[value.name].shape for value in graph.inputs if isinstance(value.type, TensorType)}
+    try:
+        return graph.resize(shapes)
+    except CnnirError as error:
+        raise CnnirError(
+            "constraint", broken.reason, node=broken.node, expected=str(broken), got=dict(bindings)
+        ) from error
+
+
+def _run_free(
+    graph: Graph, arrays: Mapping[Value, AnyArray], wanted: set[Value], bindings: Mapping[str, int]
+) -> dict[Value, AnyArray]:
     """Run in the graph's order; a value is dropped after its last reader."""
     live: dict[Value, AnyArray] = dict(arrays)
     keep = {value: live[value] for value in wanted if value in live}
     readers = {value: len(value.users) for value in graph.values}
     for node in _needed(graph, wanted):
         operands = [_operand(value, live) for value in node.inputs]
-        results = evaluate(node, operands)
+        results = evaluate(node, operands, bindings)
         for value, result in zip(node.outputs, results, strict=True):
             live[value] = result
             if value in wanted:
@@ -71,20 +108,32 @@ def _run_free(graph: Graph, arrays: Mapping[Value, AnyArray], wanted: set[Value]
                 live.pop(value, None)
     keep.update((value, np.array(value.weight.array())) for value in wanted if value.weight is not None)
     # What was fed is the caller's; give back arrays that are nobody else's.
-    return {value: np.array(array) if value in arrays else array for value, array in keep.items()}
+    return {value: copy.deepcopy(array) if value in arrays else array for value, array in keep.items()}
 
 
-def evaluate(node: Node, operands: Sequence[AnyArray | None]) -> list[AnyArray]:
+def evaluate(
+    node: Node, operands: Sequence[AnyArray | None], bindings: Mapping[str, int] = _NO_BINDINGS
+) -> list[AnyArray]:
     """The values of a node's outputs for these operands.
 
+    Args:
+        node: Of any graph, symbolic or not.
+        operands: Arrays; sequences and optionals as Python has them, for opaque nodes and Identity.
+        bindings: Sizes of symbols, where the node speaks of some.
+
     Raises:
-        CnnirError: from the kernel, or from whoever evaluates opaque ops, naming the node.
+        CnnirError: from the kernel, or from whoever evaluates opaque ops, naming the node; ``kernel-failed`` for what
+            NumPy raises.
     """
-    try:
-        results = _results(node, operands)
-    except CnnirError as error:
-        raise error.at(node.label) from None
-    compute(node, operands, results)
+    if isinstance(node.op, Opaque):
+        return _evaluate_opaque(node, operands, bindings)
+    if isinstance(node.op, Identity) and not isinstance(operands[0], np.ndarray):
+        # A sequence or an optional, as it was fed or made.
+        return [cast("AnyArray", copy.deepcopy(operands[0]))]
+    with _blamed(node):
+        op = node.op.bound(bindings) if bindings else node.op
+        results = _results(node, op, operands)
+        _call(op, operands, results)
     return results
 
 
@@ -113,14 +162,12 @@ class _Concrete:
     weight: Weight | None
 
 
-def _results(node: Node, operands: Sequence[AnyArray | None]) -> list[AnyArray]:
+def _results(node: Node, op: Op, operands: Sequence[AnyArray | None]) -> list[AnyArray]:
     """Arrays for the node's outputs, of the inferred types, made concrete where the graph's are not."""
-    if isinstance(node.op, Opaque):
-        return hooks().evaluate(node.op, operands)
     types: Sequence[Type] = [value.type for value in node.outputs]
     if not all(isinstance(type_, TensorType) and all(is_known(dim) for dim in type_.shape) for type_ in types):
         sources = [_concrete(array) if array is not None else None for array in operands]
-        types, _ = infer(node.op, sources, node.label)
+        types, _ = infer(op, sources, node.label)
     return [_empty(node, type_) for type_ in types]
 
 
@@ -137,30 +184,69 @@ def _empty(node: Node, type_: Type) -> AnyArray:
     return np.empty(shape, type_.dtype.numpy)
 
 
-def compute(node: Node, operands: Sequence[AnyArray | None], results: Sequence[AnyArray]) -> None:
-    """Call the node's kernel on these arrays; an opaque node's results have been computed already.
+def _call(op: Op, operands: Sequence[AnyArray | None], results: Sequence[AnyArray]) -> None:
+    """Call the op's kernel."""
+    # Overflow, infinities and NaN are values like others: as IEEE 754 has it, and no reason to warn.
+    with np.errstate(all="ignore"):
+        kernels[type(op)](op, operands, results)
+
+
+@contextmanager
+def _blamed(node: Node) -> Iterator[None]:
+    """Whatever goes wrong inside becomes an error that names the node."""
+    try:
+        yield
+    except CnnirError as error:
+        raise error.at(node.label) from error.__cause__
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+        raise CnnirError("kernel-failed", "the node cannot be computed", node=node.label, got=text) from error
+
+
+def _evaluate_opaque(
+    node: Node, operands: Sequence[AnyArray | None], bindings: Mapping[str, int] = _NO_BINDINGS
+) -> list[AnyArray]:
+    """The values of an opaque node's outputs, which must be of the types that the graph says.
 
     Raises:
-        CnnirError: from the kernel, naming the node.
+        CnnirError: ``opaque-type``, or from whoever evaluates.
     """
-    if isinstance(node.op, Opaque):
-        return
-    try:
-        # Overflow, infinities and NaN are values like others: as IEEE 754 has it, and no reason to warn.
-        with np.errstate(all="ignore"):
-            kernels[type(node.op)](node.op, operands, results)
-    except CnnirError as error:
-        raise error.at(node.label) from None
+    assert isinstance(node.op, Opaque)  # noqa: S101  the callers' branch
+    with _blamed(node):
+        results = hooks().evaluate(node.op, operands)
+        for value, result in zip(node.outputs, results, strict=True):
+            if not _is_of(value.type, result, bindings):
+                got = (
+                    TensorType(DType.of(result.dtype), result.shape) if isinstance(result, np.ndarray) else type(result)
+                )
+                message = f"the value of {value.name} is of another type than was inferred"
+                raise CnnirError("opaque-type", message, expected=value.type, got=got)
+    return results
+
+
+def _is_of(type_: Type, result: object, bindings: Mapping[str, int]) -> bool:
+    """Whether a value fits its type, as far as the type is known."""
+    if isinstance(type_, UnknownType):
+        return type_.dtype is None or (isinstance(result, np.ndarray) and DType.of(result.dtype) is type_.dtype)
+    if not isinstance(type_, TensorType):
+        return isinstance(type_, OptionalType) or isinstance(result, list)
+    if not isinstance(result, np.ndarray) or DType.of(result.dtype) is not type_.dtype or result.ndim != type_.rank:
+        return False
+    dims = [bind(dim, bindings) for dim in type_.shape]
+    return all(dim == size for dim, size in zip(dims, result.shape, strict=True) if is_known(dim))
 
 
 def _run_planned(
-    graph: Graph, bound: Graph, arrays: Mapping[Value, AnyArray], wanted: Mapping[str, Value], plan: MemoryPlan
+    graph: Graph, arrays: Mapping[Value, AnyArray], wanted: Mapping[str, Value], plan: MemoryPlan
 ) -> dict[Value, AnyArray]:
     """Run the plan's steps; wanted values are copied out as soon as they are there, before others take their place."""
-    if plan.digest != digest(bound):
+    if plan.digest != (wanted_digest := digest(graph)):
         raise CnnirError(
-            "plan-mismatch", "the plan was made for another graph", expected=digest(bound)[:12], got=plan.digest[:12]
+            "plan-mismatch", "the plan was made for another graph", expected=wanted_digest[:12], got=plan.digest[:12]
         )
+    if _PROVED.get(id(plan)) is not plan:
+        plan.check(graph)
+        _PROVED[id(plan)] = plan
     views = _views(plan)
     found: dict[Value, AnyArray] = {
         value: np.array(value.weight.array()) for value in wanted.values() if value.weight is not None
@@ -192,14 +278,10 @@ def _planned_operand(value: Value | None, views: Mapping[str, AnyArray]) -> AnyA
 
 def _compute_into(node: Node, operands: Sequence[AnyArray | None], results: Sequence[AnyArray]) -> None:
     if not isinstance(node.op, Opaque):
-        compute(node, operands, results)
+        with _blamed(node):
+            _call(node.op, operands, results)
         return
-    for place, result in zip(results, hooks().evaluate(node.op, operands), strict=True):
-        if place.shape != np.shape(result):
-            raise CnnirError(
-                "opaque-shape", "the value has another shape than was inferred", node=node.label,
-                expected=list(place.shape), got=list(np.shape(result)),
-            )  # fmt: skip
+    for place, result in zip(results, _evaluate_opaque(node, operands), strict=True):
         place[...] = result
 
 

@@ -1,15 +1,14 @@
 """What a caller feeds: checked against the graph's inputs, symbolic dims bound by what is fed."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cnnir.dims import bind, is_known
-from cnnir.dims import symbols as symbols_of
+from cnnir.dims import Symbol, SymbolicDim, bind, is_known
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
-from cnnir.types import DType, TensorType, UnknownType, known_shape
+from cnnir.types import DType, TensorType, known_shape
 from cnnir.weights import AnyArray
 
 
@@ -37,12 +36,13 @@ def seeded_array(value: Value, seed: int) -> AnyArray:
     raise CnnirError("feed-type", "no random numbers of this element type", node=value.name, got=value.type)
 
 
-def checked_feed(graph: Graph, feed: Mapping[str, AnyArray]) -> tuple[dict[Value, AnyArray], dict[str, int]]:
-    """The fed arrays by input value, and the symbolic dims that they bind.
+def checked_feed(graph: Graph, feed: Mapping[str, AnyArray]) -> tuple[dict[str, AnyArray], dict[str, int]]:
+    """What was fed by input name, and the symbolic dims that it binds.
+
+    Tensors are arrays; sequences, optionals and what is of unknown type stay as they were fed.
 
     Raises:
-        CnnirError: ``input-unknown``, ``input-missing``, ``input-dtype``, ``input-shape``, or ``constraint`` when the
-            sizes break a condition of the graph.
+        CnnirError: ``input-unknown``, ``input-missing``, ``input-array``, ``input-dtype`` or ``input-shape``.
     """
     inputs = {value.name: value for value in graph.inputs}
     for name in feed:
@@ -50,25 +50,30 @@ def checked_feed(graph: Graph, feed: Mapping[str, AnyArray]) -> tuple[dict[Value
             raise CnnirError(
                 "input-unknown", "the graph has no input of this name", node=name, hint=f"inputs: {', '.join(inputs)}"
             )
-    arrays: dict[Value, AnyArray] = {}
-    bindings: dict[str, int] = {}
+    fed: dict[str, AnyArray] = {}
     for name, value in inputs.items():
         if name not in feed:
             hint = "every input needs an array"
             raise CnnirError("input-missing", "an input was not fed", node=name, expected=value.type, hint=hint)
-        array = feed[name] if isinstance(value.type, UnknownType) else np.asarray(feed[name])
-        if isinstance(value.type, TensorType):
-            _check_array(value.name, value.type, array, bindings)
-        arrays[value] = array
-    for constraint in graph.constraints:
-        if constraint.check(bindings) is False:
-            raise CnnirError(
-                "constraint", constraint.reason, node=constraint.node, expected=str(constraint), got=bindings
-            )
-    return arrays, bindings
+        fed[name] = _array(value.type, feed[name], name) if isinstance(value.type, TensorType) else feed[name]
+    types = {name: value.type for name, value in inputs.items() if isinstance(value.type, TensorType)}
+    # All symbols first: an expression may stand before the symbol that it is made of.
+    bindings: dict[str, int] = {}
+    for name, type_ in types.items():
+        _bind_symbols(type_, fed[name].shape, bindings)
+    for name, type_ in types.items():
+        _check_shape(name, type_, fed[name], bindings)
+    return fed, bindings
 
 
-def _check_array(name: str, type_: TensorType, array: AnyArray, bindings: dict[str, int]) -> None:
+def _array(type_: TensorType, given: object, name: str) -> AnyArray:
+    """What was fed as an array of the type's elements and rank."""
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise CnnirError(
+            "input-array", "what was fed is no array", node=name, expected=type_, got=error, hint="rows of one length"
+        ) from None
     if DType.of(array.dtype) is not type_.dtype:
         raise CnnirError(
             "input-dtype",
@@ -78,7 +83,13 @@ def _check_array(name: str, type_: TensorType, array: AnyArray, bindings: dict[s
             got=str(array.dtype),
             hint=f"convert it with .astype({type_.dtype.value!r})",
         )
-    wrong = CnnirError(
+    if array.ndim != type_.rank:
+        raise _wrong_shape(name, type_, array)
+    return array
+
+
+def _wrong_shape(name: str, type_: TensorType, array: AnyArray) -> CnnirError:
+    return CnnirError(
         "input-shape",
         "the array has the wrong shape",
         node=name,
@@ -86,12 +97,18 @@ def _check_array(name: str, type_: TensorType, array: AnyArray, bindings: dict[s
         got=list(array.shape),
         hint="feed an array of that shape, or resize the graph",
     )
-    if array.ndim != type_.rank:
-        raise wrong
+
+
+def _bind_symbols(type_: TensorType, shape: Sequence[int], bindings: dict[str, int]) -> None:
+    """Bind every dim that is a symbol and nothing else, whatever its name is."""
+    for dim, size in zip(type_.shape, shape, strict=True):
+        match dim:
+            case SymbolicDim(terms=(((Symbol(name),), 1),)):
+                bindings.setdefault(name, size)
+
+
+def _check_shape(name: str, type_: TensorType, array: AnyArray, bindings: Mapping[str, int]) -> None:
     for dim, size in zip(type_.shape, array.shape, strict=True):
-        names = symbols_of(dim)
-        if len(names) == 1 and str(dim) in names:
-            bindings.setdefault(str(dim), size)
         bound = bind(dim, bindings)
         if is_known(bound) and bound != size:
-            raise wrong
+            raise _wrong_shape(name, type_, array)

@@ -145,7 +145,10 @@ def _range_length(size: Dim, start: int, end: int, step: int, facts: Facts) -> D
 
 
 def _clamped(size: Dim, position: int, facts: Facts, shift: int = 0, least: int = 0) -> Dim:
-    """A position counted from the front and cut to ``least .. size``; what is not decided becomes a constraint."""
+    """A position counted from the front and cut to ``least .. size``; what is not decided becomes a constraint.
+
+    The constraint is sufficient, not necessary: it says that nothing is cut. Who knows the sizes infers anew.
+    """
     if abs(position) > _FAR:
         return size if position > 0 else least
     counted = (position if position >= 0 else size + position) + shift
@@ -153,8 +156,9 @@ def _clamped(size: Dim, position: int, facts: Facts, shift: int = 0, least: int 
         return least
     if decide_at_least(counted, size):
         return size
-    facts.require_at_least(counted, least, "slice-range", "the slice starts before the tensor")
-    facts.require_at_least(size, counted, "slice-range", "the slice ends behind the tensor")
+    open_reason = "where position {} of the slice lies {} the tensor it would be cut, which is not assumed"
+    facts.require_at_least(counted, least, "slice-range", open_reason.format(position, "before"))
+    facts.require_at_least(size, counted, "slice-range", open_reason.format(position, "behind"))
     return counted
 
 
@@ -182,8 +186,11 @@ class Pad(Op):
         shape = []
         for axis, dim in enumerate(data.shape):
             begin, end = self.pads[axis], self.pads[axis + data.rank]
-            if self.mode == "reflect":
-                facts.require_at_least(dim, max(begin, end) + 1, "pad-reflect", f"axis {axis} is too short to reflect")
+            kept = dim + (min(begin, 0) + min(end, 0))
+            if self.mode != "constant" and max(begin, end) > 0:
+                # What is padded is taken from the elements that cropping leaves.
+                least = max(begin, end) + 1 if self.mode == "reflect" else 1
+                facts.require_at_least(kept, least, f"pad-{self.mode}", f"axis {axis} is too short for {self.mode}")
             padded = dim + (begin + end)
             facts.require_at_least(padded, 0, "pad-crop", f"more is cropped than axis {axis} has")
             shape.append(padded)

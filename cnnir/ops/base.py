@@ -4,16 +4,16 @@ An op is a frozen dataclass; its fields are its attributes. All that is intrinsi
 needs to know besides (NumPy kernel, ONNX mapping) stands in that room, registered for the class.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from enum import Enum
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
 from cnnir import constraints
 from cnnir.constraints import Constraint
-from cnnir.dims import Dim
+from cnnir.dims import Dim, SymbolicDim, bind
 from cnnir.errors import CnnirError
 from cnnir.types import DType, TensorType, Type, UnknownType
 from cnnir.weights import Weight
@@ -138,13 +138,24 @@ class Facts:
             constraints.at_least(dim, least, message, self.node), code, message, f"at least {least}", dim, hint
         )
 
-    def require_equal(self, dim: Dim, other: Dim, code: str, message: str, hint: str | None = None) -> None:
+    def require_equal(
+        self, dim: Dim, other: Dim, code: str, message: str, hint: str | None = None, *, open_reason: str | None = None
+    ) -> None:
         """``dim == other``, where `other` is what was expected.
+
+        Args:
+            dim: What was found.
+            other: What was expected.
+            code: Of the error.
+            message: What is wrong when they differ.
+            hint: What to do then.
+            open_reason: What the constraint says where it is not decided; `message` when None.
 
         Raises:
             CnnirError: `code` when it cannot hold.
         """
-        self._settle(constraints.equal(dim, other, message, self.node), code, message, str(other), dim, hint)
+        outcome = constraints.equal(dim, other, open_reason or message, self.node)
+        self._settle(outcome, code, message, str(other), dim, hint)
 
     def _settle(
         self, outcome: "bool | Constraint | None", code: str, message: str, expected: str, got: Dim, hint: str | None
@@ -230,6 +241,15 @@ class Op:
     def cost(self, inputs: Inputs, outputs: Sequence[Type]) -> Cost:
         """Multiply-accumulates; none for ops that neither convolve nor multiply matrices."""
         return Cost()
+
+    def bound(self, values: Mapping[str, Dim]) -> Self:
+        """The op with symbolic attributes (a Reshape's target, say) bound."""
+        changed: dict[str, Any] = {}
+        for item in fields(self):
+            old = getattr(self, item.name)
+            if isinstance(old, tuple) and any(isinstance(dim, SymbolicDim) for dim in old):
+                changed[item.name] = tuple(bind(dim, values) for dim in old)
+        return replace(self, **changed) if changed else self
 
     def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
         """Types of the outputs when some input's type is not known."""

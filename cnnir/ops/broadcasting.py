@@ -9,7 +9,8 @@ from cnnir.ops.base import Facts
 def broadcast(shapes: Iterable[Shape], facts: Facts) -> Shape:
     """The common shape.
 
-    Two dims that cannot be told apart from equal ones become a constraint that they are.
+    Two dims that cannot be told apart from equal ones become a constraint that they are. That is sufficient, not
+    necessary: one of them may turn out to be 1. Who knows the sizes infers anew.
 
     Raises:
         CnnirError: ``broadcast`` when two dims never agree.
@@ -31,5 +32,11 @@ def _meet(left: Dim, right: Dim, facts: Facts) -> Dim:
     if left == UNKNOWN or right == UNKNOWN:
         # An unknown dim may be 1 or the other; a known one above 1 is what comes out in either case.
         return next((dim for dim in (left, right) if isinstance(dim, int)), UNKNOWN)
-    facts.require_equal(right, left, "broadcast", "shapes do not broadcast")
+    facts.require_equal(
+        right,
+        left,
+        "broadcast",
+        "shapes do not broadcast",
+        open_reason=f"{left} and {right} broadcast when they are equal (a size of 1, which would too, is not assumed)",
+    )
     return left if isinstance(left, int) else right

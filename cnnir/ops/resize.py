@@ -6,9 +6,9 @@ from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from cnnir.dims import Dim, is_known
+from cnnir.dims import UNKNOWN, Dim, decide_at_least, is_known
 from cnnir.errors import CnnirError
-from cnnir.ops.base import Facts, Inputs, Op, Operand
+from cnnir.ops.base import Facts, Inputs, Op, Operand, single
 from cnnir.types import Type
 
 Mode: TypeAlias = Literal["nearest", "linear"]
@@ -66,14 +66,17 @@ class Resize(Op):
             raise CnnirError(
                 "resize-target", "either scales or sizes are needed, one an axis", expected=rank, got=given
             )
-        if any(scale <= 0 for scale in self.scales or ()):
-            raise CnnirError("resize-target", "a scale must be positive", got=self.scales)
+        if not all(0 < scale < math.inf for scale in self.scales or ()):
+            raise CnnirError("resize-target", "a scale must be positive and finite", got=self.scales)
         if any(is_known(size) and size < 0 for size in self.sizes or ()):
             raise CnnirError("resize-target", "a size cannot be negative", got=list(self.sizes or ()))
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         data = inputs.tensor(0)
         if self.sizes is not None:
+            for axis, (dim, size) in enumerate(zip(data.shape, self.sizes, strict=True)):
+                if decide_at_least(size, 1):
+                    facts.require_at_least(dim, 1, "resize-empty", f"axis {axis} has nothing to resample")
             return (data.with_shape(self.sizes),)
         scaled = [_scaled(dim, scale) for dim, scale in zip(data.shape, self.scales or (), strict=True)]
         return (data.with_shape(tuple(scaled)),)
@@ -85,9 +88,22 @@ class Resize(Op):
         return tuple(target / size if size else 1.0 for size, target in zip(sizes, targets, strict=True))
 
 
+_EXACT_NUMERATOR = 2**8
+"""A product of a size up to 2**16 and a numerator up to this is exact in the 24 bits of float32."""
+
+
 def _scaled(dim: Dim, scale: float) -> Dim:
-    """``floor(dim * scale)`` in float32, as ONNX has its scales; symbolic, the scale is the fraction it stands for."""
+    """``floor(dim * scale)``, the product rounded to float32 as in ONNX Runtime.
+
+    A formula has no rounding. For an open size there is one only where no product is rounded: the scale is a binary
+    fraction with a small numerator (2, 1.5, 0.375). Else the size stays unknown until it is bound: 0.7 times 10 is
+    rounded up to 7, while the float32 nearest to 0.7, which is less, would give 6.
+    """
     if is_known(dim):
-        return math.floor(np.float32(dim) * np.float32(scale))
-    numerator, denominator = float(scale).as_integer_ratio()
-    return dim * numerator // denominator
+        with np.errstate(over="ignore"):
+            scaled = float(np.float32(dim) * np.float32(scale))
+        if not math.isfinite(scaled):
+            raise CnnirError("resize-target", "the scaled size is beyond all numbers", got=f"{dim} * {scale}")
+        return math.floor(scaled)
+    numerator, denominator = single(scale).as_integer_ratio()
+    return dim * numerator // denominator if numerator <= _EXACT_NUMERATOR else UNKNOWN

@@ -1,7 +1,6 @@
 """Concatenation, splitting, slicing and padding."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -35,15 +34,23 @@ def slice_(op: Slice, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyAr
 
 @kernels.rule(Pad)
 def pad(op: Pad, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
-    """What is cropped goes first, then NumPy pads."""
-    data = present(inputs, 0)
+    """A constant lies around the elements that stay; in other modes what is cropped goes first, then NumPy pads."""
+    data, out = present(inputs, 0), outputs[0]
     begins, ends = op.pads[: data.ndim], op.pads[data.ndim :]
+    if op.mode == "constant":
+        # Element i goes to begin + i. Where more is cropped on one side than there is, nothing of it stays.
+        out[...] = data.dtype.type(op.value)
+        pairs = list(zip(begins, data.shape, out.shape, strict=True))
+        taken = tuple(slice(max(-b, 0), max(min(size, target - b), 0)) for b, size, target in pairs)
+        placed = tuple(slice(max(b, 0), max(min(b + size, target), 0)) for b, size, target in pairs)
+        if all(b + size > 0 and target > b for b, size, target in pairs):
+            out[placed] = data[taken]
+        return
     kept = data[
         tuple(slice(max(-b, 0), size - max(-e, 0)) for b, e, size in zip(begins, ends, data.shape, strict=True))
     ]
     widths = [(max(b, 0), max(e, 0)) for b, e in zip(begins, ends, strict=True)]
-    options: dict[str, Any] = {"constant_values": data.dtype.type(op.value)} if op.mode == "constant" else {}
-    np.copyto(outputs[0], np.pad(kept, widths, op.mode, **options))
+    np.copyto(out, np.pad(kept, widths, op.mode))
 
 
 @kernels.rule(ConstantOfShape)

@@ -22,7 +22,9 @@ STRIP_BYTES = 2 * 1024 * 1024
 def conv(op: Conv, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """Choose the cheapest way for the shape: pointwise, depthwise, or columns."""
     data, weight, out = present(inputs, 0), dense(present(inputs, 1)), outputs[0]
-    if out.size:
+    if weight.size == 0:
+        out[...] = 0  # no channels: every sum is empty
+    elif out.size:
         window = op.window(weight.shape)
         padded = padded_map(data, window, out.shape[2:], 0)
         if op.group == data.shape[1] == weight.shape[0] and weight.shape[1] == 1:
@@ -88,6 +90,17 @@ def conv_transpose(op: ConvTranspose, inputs: Sequence[AnyArray | None], outputs
     """Every input cell spreads its filter: one product for all cells, then shifted sums into the uncropped output."""
     data, weight, out = present(inputs, 0), dense(present(inputs, 1)), outputs[0]
     axes = data.ndim - 2
+    bias = optional(inputs, 2)
+    if weight.size and data.size:
+        _spread(op, data, weight, out)
+    else:
+        out[...] = 0
+    if bias is not None:
+        np.add(out, bias.reshape(-1, *(1 for _ in range(axes))), out=out)
+
+
+def _spread(op: ConvTranspose, data: AnyArray, weight: AnyArray, out: AnyArray) -> None:
+    axes = data.ndim - 2
     pads = op.resolved_pads(data.shape[2:], weight.shape)
     extents = op.extents(weight.shape)
     full_sizes = [
@@ -107,6 +120,3 @@ def conv_transpose(op: ConvTranspose, inputs: Sequence[AnyArray | None], outputs
             np.add(places, spread[(slice(None), slice(None), *cell)], out=places)
     crop = tuple(slice(pads[axis], pads[axis] + out.shape[2 + axis]) for axis in range(axes))
     np.copyto(out, full[(slice(None), slice(None), *crop)])
-    bias = optional(inputs, 2)
-    if bias is not None:
-        np.add(out, bias.reshape(-1, *(1 for _ in range(axes))), out=out)
