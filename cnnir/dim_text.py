@@ -9,6 +9,12 @@ from cnnir.errors import CnnirError
 
 _TOKEN = re.compile(r"\s*(?:(?P<int>\d+)|(?P<name>[^\W\d]\w*)|(?P<quoted>\"(?:[^\"\\]|\\.)*\")|(?P<sign>//|[-+*%()?]))")
 
+_DEEPEST = 100
+"""Parentheses and signs within each other: the parser calls itself for each."""
+
+_LONGEST = 1000
+"""Digits of a number: Python reads no more than some thousands."""
+
 
 def parse_dim_text(text: str) -> Dim:
     """See `cnnir.dims.parse_dim`."""
@@ -26,6 +32,7 @@ class _Parser:
         self.text = text
         self.position = 0
         self.start = 0
+        self.depth = 0
         self.token: tuple[str, str] | None = None
         self.advance()
 
@@ -73,6 +80,14 @@ class _Parser:
         return result
 
     def factor(self) -> Dim:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            self.fail("fewer parentheses and signs")
+        found = self.signed_factor()
+        self.depth -= 1
+        return found
+
+    def signed_factor(self) -> Dim:
         if self.accept("-"):
             return -self.factor()
         if self.accept("?"):
@@ -87,6 +102,8 @@ class _Parser:
         kind, word = self.token
         self.advance()
         if kind == "int":
+            if len(word) > _LONGEST:
+                self.fail(f"at most {_LONGEST} digits")
             return int(word)
         name = json.loads(word) if kind == "quoted" else word
         if not name:

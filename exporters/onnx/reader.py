@@ -1,22 +1,23 @@
 """From an ONNX model to a graph."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, NodeProto, TypeProto
 from onnx.inliner import inline_local_functions
 
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.bodies import captured_names
+from cnnir.exporters.onnx.folded import FOLDED, folded_weight
 from cnnir.exporters.onnx.mapping import Operand, Pending, Source, Unmapped, read_node
-from cnnir.exporters.onnx.tensors import fill_from_tensor, weight_from_sparse, weight_from_tensor
+from cnnir.exporters.onnx.tensors import weight_from_sparse, weight_from_tensor
+from cnnir.exporters.onnx.text import require_text
 from cnnir.exporters.onnx.types import type_from_proto
 from cnnir.graph import Graph, Node, Provenance, Value
-from cnnir.ops import Op, Opaque, Transpose, infer
+from cnnir.ops import Op, Opaque
 from cnnir.types import SequenceType, TensorType, Type, UnknownType
-from cnnir.weights import Array, Weight
+from cnnir.weights import Weight
 
 OLDEST_OPSET = 7
 """Before it, arithmetic broadcasts by attributes that no exporter writes any more."""
@@ -67,6 +68,7 @@ def read(model: ModelProto, folder: Path | None = None) -> Graph:
             "model-syntax", "the model does not say which opset it is written in", got="no opset_import",
             hint="export it again, or add an opset_import",
         )  # fmt: skip
+    require_text(model)
     if model.functions:
         model = inline_local_functions(model)
     return _Reader(model, folder).graph
@@ -199,7 +201,7 @@ class _Reader:
         domain = _domain(proto.domain)
         reason = "its domain is not known here"
         if domain == "":
-            source = Source(proto, self.opsets.get("", 0), self._sources(proto), list(outputs), self.read_names)
+            source = self._source_node(proto, list(outputs))
             try:
                 op, operands = read_node(source)
             except Unmapped as unmapped:
@@ -244,50 +246,21 @@ class _Reader:
         elif proto is not None and _contradicts(type_from_proto(proto, value.name), value.type):
             self.stale.append(value.name)
 
-    # Weights that nodes make
-
     def _folded(self, proto: NodeProto) -> Weight | None:
         """The weight that a node makes of nothing but weights, where that takes no computation."""
-        if proto.domain not in _STANDARD or len([name for name in proto.output if name]) != 1:
+        if proto.domain not in _STANDARD or proto.op_type not in FOLDED or len([*filter(None, proto.output)]) != 1:
             return None
-        if proto.op_type == "Constant":
-            return self._constant(proto)
-        if not proto.input or any(name not in self.weights for name in proto.input if name):
+        if not proto.output[0] or any(name not in self.weights for name in proto.input if name):
             return None
-        if proto.op_type == "ConstantOfShape":
-            shape = tuple(int(dim) for dim in self.weights[proto.input[0]].array())
-            if any(dim < 0 for dim in shape):
-                raise CnnirError("dim-negative", "a dim cannot be negative", got=list(shape))
-            return fill_from_tensor(proto.attribute[0].t if proto.attribute else None, shape)
-        if proto.op_type not in ("Identity", "Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose"):
-            return None
-        base = Pending(proto.input[0], self.weights[proto.input[0]])
-        source = Source(proto, self.opsets.get("", 0), self._sources(proto), list(proto.output), frozenset())
-        try:
-            op, _ = read_node(source)
-        except Unmapped:
-            return None
-        if isinstance(op, Transpose):
-            return base.weight.transposed(op.permutation)
-        (type_,), _ = infer(op, [base])
-        shape = tuple(dim for dim in type_.shape if isinstance(dim, int)) if isinstance(type_, TensorType) else ()
-        return base.weight.reshaped(shape)
+        return folded_weight(self._source_node(proto, list(proto.output)), self.folder)
 
-    def _constant(self, proto: NodeProto) -> Weight | None:
-        if len(proto.attribute) != 1:
-            return None
-        attribute = proto.attribute[0]
-        makers: dict[str, Callable[[], Weight]] = {
-            "value": lambda: weight_from_tensor(attribute.t, self.folder),
-            "sparse_value": lambda: weight_from_sparse(attribute.sparse_tensor),
-            "value_float": lambda: Array.of(np.asarray(attribute.f, np.float32)),
-            "value_floats": lambda: Array.of(np.asarray(attribute.floats, np.float32)),
-            "value_int": lambda: Array.of(np.asarray(attribute.i, np.int64)),
-            "value_ints": lambda: Array.of(np.asarray(attribute.ints, np.int64)),
-            "value_string": lambda: Array.of(np.asarray(attribute.s.decode(), object)),
-            "value_strings": lambda: Array.of(np.asarray([text.decode() for text in attribute.strings], object)),
-        }
-        return makers[attribute.name]() if attribute.name in makers else None
+    def _source_node(self, proto: NodeProto, outputs: list[str]) -> Source:
+        if "" not in self.opsets:
+            raise CnnirError(
+                "opset", "the model does not say which version of ONNX's own opset it uses", got=self.opsets,
+                hint="add it to the model's opset_import",
+            )  # fmt: skip
+        return Source(proto, self.opsets[""], self._sources(proto), outputs, self.read_names)
 
     def _notes(self, ir_version: int) -> None:
         if self.stale:

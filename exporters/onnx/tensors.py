@@ -1,5 +1,6 @@
 """ONNX's tensors and our weights."""
 
+import math
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -8,7 +9,7 @@ from onnx import SparseTensorProto, TensorProto, numpy_helper
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.types import CODES, dtype_of
 from cnnir.types import DType
-from cnnir.weights import Array, FileRange, Fill, Weight
+from cnnir.weights import AnyArray, Array, Computed, FileRange, Weight
 
 
 def weight_from_tensor(tensor: TensorProto, folder: Path | None) -> Weight:
@@ -29,7 +30,7 @@ def weight_from_tensor(tensor: TensorProto, folder: Path | None) -> Weight:
             contents = np.frombuffer(tensor.raw_data, dtype.numpy.newbyteorder("<")).reshape(shape)
         else:
             contents = numpy_helper.to_array(tensor).reshape(shape)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, MemoryError) as error:
         raise CnnirError("tensor-data", "the contents do not fit the shape", node=tensor.name, got=error) from None
     return Array(dtype, shape, contents)
 
@@ -63,15 +64,31 @@ def _external(tensor: TensorProto, dtype: DType, shape: tuple[int, ...], folder:
 
 
 def weight_from_sparse(sparse: SparseTensorProto) -> Weight:
-    """The dense weight of a sparse tensor."""
-    values = weight_from_tensor(sparse.values, None).array()
+    """The dense weight of a sparse tensor, filled in when it is used.
+
+    Raises:
+        CnnirError: ``tensor-data`` when positions and values do not belong together.
+    """
+    values, shape = weight_from_tensor(sparse.values, None), tuple(sparse.dims)
     indices = weight_from_tensor(sparse.indices, None).array()
-    dense = np.zeros(tuple(sparse.dims), values.dtype)
-    if indices.ndim == 1:
-        dense.reshape(-1)[indices] = values
-    else:
-        dense[tuple(indices.T)] = values
-    return Array.of(dense)
+    name = sparse.values.name
+    if any(dim < 0 for dim in shape):
+        raise CnnirError("dim-negative", "a dim cannot be negative", node=name, got=list(shape))
+    flat = indices.ndim == 1
+    limits = np.asarray([math.prod(shape)] if flat else shape, object)
+    places = indices.reshape(-1, 1) if flat else indices
+    if indices.dtype.kind not in "iu" or values.dtype is DType.STRING or places.shape != (*values.shape, len(limits)):
+        raise CnnirError("tensor-data", "positions and values do not belong together", node=name, got=indices.shape)
+    if (places < 0).any() or (places >= limits).any():
+        raise CnnirError("tensor-data", "a position lies outside of the tensor", node=name, expected=list(shape))
+
+    def dense() -> AnyArray:
+        array = np.zeros(shape, values.dtype.numpy)
+        target = array.reshape(-1) if flat else array
+        target[tuple(places.T)] = values.array()
+        return array
+
+    return Computed(values.dtype, shape, dense)
 
 
 def tensor_from_weight(name: str, weight: Weight) -> TensorProto:
@@ -84,9 +101,16 @@ def tensor_from_weight(name: str, weight: Weight) -> TensorProto:
     return tensor
 
 
-def fill_from_tensor(value: TensorProto | None, shape: tuple[int, ...]) -> Weight:
-    """What ConstantOfShape makes: its ``value``, a float 0 when absent, everywhere."""
+def element_of(value: TensorProto | None) -> tuple[DType, np.generic]:
+    """Type and value of the one element that ConstantOfShape repeats, a float 0 when it is not given.
+
+    Raises:
+        CnnirError: ``tensor-data`` when it is not one number.
+    """
     if value is None:
-        return Fill(DType.FLOAT32, shape, np.float32(0))
-    element = weight_from_tensor(value, None)
-    return Fill(element.dtype, shape, element.array().reshape(-1)[0])
+        return DType.FLOAT32, np.float32(0)
+    weight = weight_from_tensor(value, None)
+    if math.prod(weight.shape) != 1 or weight.dtype in (DType.STRING, DType.COMPLEX64, DType.COMPLEX128):
+        raise CnnirError("tensor-data", "its value is not one number", got=weight.type)
+    element: np.generic = weight.array().reshape(-1)[0]
+    return weight.dtype, element

@@ -5,7 +5,7 @@ from typing import Any
 
 from onnx import TensorProto, TypeProto
 
-from cnnir.dims import UNKNOWN, Dim, format_dim, is_known, parse_dim, symbol
+from cnnir.dims import UNKNOWN, Dim, format_dim, is_known, parse_dim, symbol, symbols
 from cnnir.errors import CnnirError
 from cnnir.types import DType, OptionalType, SequenceType, TensorType, Type, UnknownType
 
@@ -17,6 +17,9 @@ CODES: Mapping[DType, int] = {
     if _ONNX_NAMES.get(dtype, dtype.name) in TensorProto.DataType.keys()  # noqa: SIM118  no dict
 }
 """``TensorProto.DataType`` of each element type; an older onnx may lack the newest ones."""
+
+_LARGEST = 2**63 - 1
+"""Of the numbers that the format holds."""
 
 _DTYPES: Mapping[int, DType] = {code: dtype for dtype, code in CODES.items()}
 
@@ -71,9 +74,26 @@ def _dim(proto: Any, where: str) -> Dim:
 def symbol_of(name: str) -> Dim:
     """The dim that a ``dim_param`` names: an expression where it reads as one, else a symbol of that name."""
     try:
-        return parse_dim(name)
+        dim = parse_dim(name)
     except CnnirError:
         return symbol(name)
+    return dim if not is_known(dim) or 0 <= dim <= _LARGEST else symbol(name)
+
+
+def _held(dim: int) -> int:
+    if dim > _LARGEST:
+        raise CnnirError("onnx-form", "a dim is larger than the format holds", expected=f"at most {_LARGEST}", got=dim)
+    return dim
+
+
+def _param(dim: Dim) -> str:
+    """A single name goes out as it came; the text form of some has quotes."""
+    names = symbols(dim)
+    if len(names) == 1:
+        (name,) = names
+        if dim == symbol(name) == symbol_of(name):
+            return name
+    return format_dim(dim)
 
 
 def type_to_proto(type_: Type) -> TypeProto | None:
@@ -86,9 +106,9 @@ def type_to_proto(type_: Type) -> TypeProto | None:
         for dim in type_.shape:
             added = proto.tensor_type.shape.dim.add()
             if is_known(dim):
-                added.dim_value = dim
+                added.dim_value = _held(dim)
             elif dim != UNKNOWN:
-                added.dim_param = format_dim(dim)
+                added.dim_param = _param(dim)
     elif isinstance(type_, SequenceType | OptionalType):
         element = type_to_proto(type_.element)
         if element is None:

@@ -1,6 +1,7 @@
 """The mapping between ONNX's ops and ours: reader beside writer, one place an op."""
 
 from cnnir.exporters.onnx.mapping import layers, pointwise, tensors
+from cnnir.exporters.onnx.mapping.attributes import Attributes, Unmapped
 from cnnir.exporters.onnx.mapping.base import (
     OPERAND_NAME,
     OUTPUT_NAME,
@@ -8,7 +9,7 @@ from cnnir.exporters.onnx.mapping.base import (
     Pending,
     Source,
     Target,
-    Unmapped,
+    integers_of,
     read_node,
     readers,
     require_types,
@@ -18,11 +19,13 @@ from cnnir.exporters.onnx.mapping.base import (
 __all__ = [
     "OPERAND_NAME",
     "OUTPUT_NAME",
+    "Attributes",
     "Operand",
     "Pending",
     "Source",
     "Target",
     "Unmapped",
+    "integers_of",
     "layers",
     "pointwise",
     "read_node",

@@ -6,18 +6,20 @@ the node is carried along as an opaque one.
 """
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-from onnx import NodeProto, TensorProto, defs, helper
+from onnx import NodeProto, TensorProto, defs
 
 from cnnir.errors import CnnirError
+from cnnir.exporters.onnx.mapping.attributes import Attributes, Unmapped
 from cnnir.exporters.onnx.types import CODES
 from cnnir.graph import Node, Value
 from cnnir.ops import Op, RuleTable, infer
-from cnnir.types import TensorType, Type
+from cnnir.types import DType, TensorType, Type, UnknownType
 from cnnir.weights import AnyArray, Weight
 
 OPERAND_NAME = "cnnir.operand."
@@ -26,9 +28,8 @@ OPERAND_NAME = "cnnir.operand."
 OUTPUT_NAME = "cnnir.output."
 """Metadata key: the name of an output that nobody reads and our op does not have."""
 
-
-class Unmapped(Exception):  # noqa: N818  no error: the node becomes opaque
-    """The node says something that our ops do not; the text says what."""
+_LONGEST_SETTING = 1 << 16
+"""Elements; what steers an op has a few for each axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +69,7 @@ class Source:
     metadata: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._attributes = {attribute.name: attribute for attribute in self.proto.attribute}
-
-    def take(self, name: str, default: Any = None) -> Any:
-        """An attribute's value; each attribute has to be taken, or the node is not understood."""
-        attribute = self._attributes.pop(name, None)
-        if attribute is None:
-            return default
-        if attribute.ref_attr_name:
-            raise Unmapped(f"{name} refers to a function's attribute")
-        value = helper.get_attribute_value(attribute)
-        return value.decode() if isinstance(value, bytes) else value
-
-    def ints(self, name: str, default: Sequence[int] | None = None) -> tuple[int, ...] | None:
-        """A list of ints."""
-        value = self.take(name, default)
-        return None if value is None else tuple(int(item) for item in value)
+        self.attributes = Attributes(self.proto)
 
     def has(self, index: int) -> bool:
         """True when the operand is there."""
@@ -100,6 +86,11 @@ class Source:
             raise Unmapped("the rank of its input is not known")
         return value.type
 
+    def dtype(self, index: int) -> DType | None:
+        """The operand's element type, None when it is not known."""
+        type_ = value.type if (value := self.input(index)) is not None else None
+        return type_.dtype if isinstance(type_, TensorType | UnknownType) else None
+
     def setting(self, index: int, name: str) -> AnyArray | None:
         """The contents of an operand that has to be constant; None when it is absent."""
         value = self.input(index)
@@ -107,19 +98,42 @@ class Source:
             return None
         if value.weight is None:
             raise Unmapped(f"its {name} is computed")
+        weight = value.weight
+        if math.prod(weight.shape[:-1]) > 1 or math.prod(weight.shape) > _LONGEST_SETTING:
+            raise CnnirError("operand-shape", f"its {name} is no short list", got=weight.type)
         self.metadata[OPERAND_NAME + name] = value.name
-        return value.weight.array()
+        return weight.array()
 
     def int_setting(self, index: int, name: str) -> tuple[int, ...] | None:
         """The same as ints."""
         array = self.setting(index, name)
-        if array is not None and array.dtype.kind not in "iu":
-            raise CnnirError("operand-dtype", f"its {name} are no integers", got=str(array.dtype))
-        return None if array is None else tuple(int(item) for item in array.reshape(-1))
+        return None if array is None else integers_of(array, name)
+
+    def float_setting(self, index: int, name: str) -> tuple[float, ...] | None:
+        """The same as floats."""
+        array = self.setting(index, name)
+        if array is not None and not DType.of(array.dtype).is_float:
+            raise CnnirError("operand-dtype", f"its {name} are no floats", got=str(array.dtype))
+        return None if array is None else tuple(float(item) for item in array.reshape(-1))
+
+    def scalar_setting(self, index: int, name: str, dtype: DType | None = None) -> bool | int | float | None:
+        """The same as one number, of an element type where one is demanded."""
+        array = self.setting(index, name)
+        if array is None:
+            return None
+        if array.size != 1:
+            raise CnnirError("operand-shape", f"its {name} is not one number", expected=1, got=array.size)
+        number: object = array.reshape(-1)[0].item() if DType.of(array.dtype) is not DType.STRING else ""
+        if not isinstance(number, bool | int | float) or (dtype is not None and DType.of(array.dtype) is not dtype):
+            wanted = dtype.value if dtype is not None else "a number"
+            raise CnnirError(
+                "operand-dtype", f"its {name} has no fitting element type", expected=wanted, got=array.dtype
+            )
+        return number
 
     def ints_anywhere(self, index: int, name: str, since: int) -> tuple[int, ...] | None:
         """Ints that are an attribute in old opsets and an operand since some version."""
-        return self.ints(name) if self.opset < since else self.int_setting(index, name)
+        return self.attributes.integers(name) if self.opset < since else self.int_setting(index, name)
 
     def drop_output(self, index: int, name: str) -> None:
         """Leave out an output that our op does not have; possible when nobody reads it."""
@@ -131,8 +145,8 @@ class Source:
 
     def finish(self) -> None:
         """Nothing may be left that was not understood."""
-        if self._attributes:
-            raise Unmapped(f"its attribute {next(iter(self._attributes))} is not defined here")
+        if self.attributes.left:
+            raise Unmapped(f"its attribute {self.attributes.left[0]} is not defined here")
         if any(not output for output in self.outputs):
             raise Unmapped("an output in the middle is absent")
 
@@ -262,6 +276,17 @@ def require_types(node: Node, opset: int) -> None:
                 "opset", f"in this opset the op does not take the element type of {value.name}", node=node.label,
                 expected=" or ".join(sorted(formal.types)), got=name, hint="export with a later opset",
             )  # fmt: skip
+
+
+def integers_of(array: AnyArray, name: str) -> tuple[int, ...]:
+    """A setting's contents as ints.
+
+    Raises:
+        CnnirError: ``operand-dtype``.
+    """
+    if array.dtype.kind not in "iu":
+        raise CnnirError("operand-dtype", f"its {name} are no integers", got=str(array.dtype))
+    return tuple(int(item) for item in array.reshape(-1))
 
 
 def int64(values: Sequence[int]) -> AnyArray:

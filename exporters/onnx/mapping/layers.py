@@ -1,8 +1,9 @@
 """Convolution, pooling, matrix products and normalisation."""
 
-from typing import Any, cast
+from typing import Any
 
-from cnnir.exporters.onnx.mapping.base import Read, Source, Target, Unmapped, reads, require_opset, write_plain, writers
+from cnnir.exporters.onnx.mapping.attributes import Unmapped
+from cnnir.exporters.onnx.mapping.base import Read, Source, Target, reads, require_opset, write_plain, writers
 from cnnir.graph import Node
 from cnnir.ops import (
     LRN,
@@ -20,18 +21,18 @@ from cnnir.ops.window import AUTO_PADS, AutoPad
 
 
 def _auto_pad(source: Source) -> AutoPad:
-    value = source.take("auto_pad", "NOTSET") or "NOTSET"
+    value = source.attributes.text("auto_pad", "NOTSET") or "NOTSET"
     if value not in AUTO_PADS:
         raise Unmapped(f"auto_pad {value} is not known")
-    return cast("AutoPad", value)
+    return value
 
 
 def _window(source: Source, axes: int) -> dict[str, Any]:
     """The attributes that all windows share, with their defaults spelled out."""
     window: dict[str, Any] = {
-        "strides": source.ints("strides") or (1,) * axes,
-        "pads": source.ints("pads") or (0,) * (2 * axes),
-        "dilations": source.ints("dilations") or (1,) * axes,
+        "strides": source.attributes.integers("strides") or (1,) * axes,
+        "pads": source.attributes.integers("pads") or (0,) * (2 * axes),
+        "dilations": source.attributes.integers("dilations") or (1,) * axes,
         "auto_pad": _auto_pad(source),
     }
     if window["auto_pad"] != "NOTSET" and any(window["pads"]):
@@ -41,7 +42,7 @@ def _window(source: Source, axes: int) -> dict[str, Any]:
 
 def _kernel_shape(source: Source) -> None:
     """The attribute repeats what the weight's shape says; where it does not, the node means something else."""
-    stated = source.ints("kernel_shape")
+    stated = source.attributes.integers("kernel_shape")
     actual = source.tensor(1).shape[2:]
     if stated is not None and stated != actual:
         raise Unmapped(f"kernel_shape {list(stated)} beside a weight of {list(actual)}")
@@ -51,7 +52,9 @@ def _kernel_shape(source: Source) -> None:
 def read_conv(source: Source) -> Read:
     """Since opset 1."""
     _kernel_shape(source)
-    return Conv(**_window(source, source.tensor(0).rank - 2), group=source.take("group", 1)), source.inputs
+    return Conv(
+        **_window(source, source.tensor(0).rank - 2), group=source.attributes.integer("group", 1)
+    ), source.inputs
 
 
 @writers.rule(Conv)
@@ -77,11 +80,11 @@ def read_conv_transpose(source: Source) -> Read:
     """Since opset 1; an output_shape may name all axes or the spatial ones."""
     _kernel_shape(source)
     axes = source.tensor(0).rank - 2
-    output_shape = source.ints("output_shape")
+    output_shape = source.attributes.integers("output_shape")
     op = ConvTranspose(
         **_window(source, axes),
-        output_padding=source.ints("output_padding") or (0,) * axes,
-        group=source.take("group", 1),
+        output_padding=source.attributes.integers("output_padding") or (0,) * axes,
+        group=source.attributes.integer("group", 1),
         output_shape=output_shape[-axes:] if output_shape else None,
     )
     return op, source.inputs
@@ -98,17 +101,17 @@ def write_conv_transpose(target: Target, node: Node, op: ConvTranspose) -> None:
 
 
 def _pool_window(source: Source) -> dict[str, Any]:
-    kernel = source.ints("kernel_shape")
+    kernel = source.attributes.integers("kernel_shape")
     if kernel is None:
         raise Unmapped("kernel_shape is missing")
-    return {"kernel_shape": kernel, **_window(source, len(kernel)), "ceil_mode": bool(source.take("ceil_mode", 0))}
+    return {"kernel_shape": kernel, **_window(source, len(kernel)), "ceil_mode": source.attributes.flag("ceil_mode")}
 
 
 @reads("MaxPool")
 def read_max_pool(source: Source) -> Read:
     """Indices and storage_order since 8, ceil_mode and dilations since 10."""
     window = _pool_window(source)
-    storage_order = source.take("storage_order", 0)
+    storage_order = source.attributes.integer("storage_order", 0)
     op = MaxPool(**window, with_indices=len(source.outputs) > 1, storage_order=storage_order)
     return op, source.inputs
 
@@ -133,7 +136,7 @@ def write_max_pool(target: Target, node: Node, op: MaxPool) -> None:
 def read_average_pool(source: Source) -> Read:
     """count_include_pad since 7, ceil_mode since 10, dilations since 19."""
     window = _pool_window(source)
-    return AveragePool(**window, count_include_pad=bool(source.take("count_include_pad", 0))), source.inputs
+    return AveragePool(**window, count_include_pad=source.attributes.flag("count_include_pad")), source.inputs
 
 
 @writers.rule(AveragePool)
@@ -166,10 +169,10 @@ def write_by_name(target: Target, node: Node, op: object) -> None:
 def read_gemm(source: Source) -> Read:
     """Since opset 7 without a broadcast attribute; C may be absent since 11."""
     op = Gemm(
-        alpha=source.take("alpha", 1.0),
-        beta=source.take("beta", 1.0),
-        trans_a=bool(source.take("transA", 0)),
-        trans_b=bool(source.take("transB", 0)),
+        alpha=source.attributes.number("alpha", 1.0),
+        beta=source.attributes.number("beta", 1.0),
+        trans_a=source.attributes.flag("transA"),
+        trans_b=source.attributes.flag("transB"),
     )
     return op, source.inputs
 
@@ -201,12 +204,12 @@ def read_batch_normalization(source: Source) -> Read:
     """In inference form: one output; ``training_mode`` since 14."""
     if source.tensor(0).rank < 2:
         raise Unmapped("its input has no axis of channels")
-    if source.take("training_mode", 0):
+    if source.attributes.flag("training_mode"):
         raise Unmapped("it is in training mode")
-    if source.opset < 9 and source.take("spatial", 1) != 1:
+    if source.opset < 9 and source.attributes.integer("spatial", 1) != 1:
         raise Unmapped("it normalises each position apart")
     source.drop_output(1, "statistics")
-    op = BatchNormalization(source.take("epsilon", 1e-5), source.take("momentum", 0.9))
+    op = BatchNormalization(source.attributes.number("epsilon", 1e-5), source.attributes.number("momentum", 0.9))
     return op, source.inputs
 
 
@@ -219,7 +222,12 @@ def write_batch_normalization(target: Target, node: Node, op: BatchNormalization
 @reads("LRN")
 def read_lrn(source: Source) -> Read:
     """Since opset 1."""
-    op = LRN(source.take("size"), source.take("alpha", 1e-4), source.take("beta", 0.75), source.take("bias", 1.0))
+    op = LRN(
+        source.attributes.integer("size"),
+        source.attributes.number("alpha", 1e-4),
+        source.attributes.number("beta", 0.75),
+        source.attributes.number("bias", 1.0),
+    )
     return op, source.inputs
 
 

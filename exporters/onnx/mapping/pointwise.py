@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from cnnir.dims import is_known, product
+from cnnir.exporters.onnx.mapping.attributes import Unmapped
 from cnnir.exporters.onnx.mapping.base import (
     Read,
     Source,
     Target,
-    Unmapped,
     int64,
     reads,
     require_opset,
@@ -64,7 +64,7 @@ def write_plain_op(target: Target, node: Node, op: Op) -> None:
 @reads("LeakyRelu")
 def read_leaky_relu(source: Source) -> Read:
     """Since opset 1."""
-    return LeakyRelu(source.take("alpha", 0.01)), source.inputs
+    return LeakyRelu(source.attributes.number("alpha", 0.01)), source.inputs
 
 
 @writers.rule(LeakyRelu)
@@ -76,7 +76,7 @@ def write_leaky_relu(target: Target, node: Node, op: LeakyRelu) -> None:
 @reads("HardSigmoid")
 def read_hard_sigmoid(source: Source) -> Read:
     """Since opset 1."""
-    return HardSigmoid(source.take("alpha", 0.2), source.take("beta", 0.5)), source.inputs
+    return HardSigmoid(source.attributes.number("alpha", 0.2), source.attributes.number("beta", 0.5)), source.inputs
 
 
 @writers.rule(HardSigmoid)
@@ -91,10 +91,9 @@ def read_clip(source: Source) -> Read:
     bounds: list[Any] = []
     for index, name in ((1, "min"), (2, "max")):
         if source.opset < 11:
-            bounds.append(source.take(name))
-            continue
-        contents = source.setting(index, name)
-        bounds.append(None if contents is None else contents.reshape(-1)[0].item())
+            bounds.append(source.attributes.optional_number(name))
+        else:
+            bounds.append(source.scalar_setting(index, name, source.dtype(0)))
     return Clip(*bounds), source.inputs[:1]
 
 
@@ -119,9 +118,9 @@ def read_softmax(source: Source) -> Read:
     """Before opset 13 it flattens to two dims at its axis (default 1) and normalises all that is behind it."""
     rank = source.tensor(0).rank
     if source.opset < 13:
-        axis = normalize_axis(source.take("axis", 1), rank)
+        axis = normalize_axis(source.attributes.integer("axis", 1), rank)
         return Softmax(tuple(range(axis, rank))), source.inputs
-    return Softmax((normalize_axis(source.take("axis", -1), rank),)), source.inputs
+    return Softmax((normalize_axis(source.attributes.integer("axis", -1), rank),)), source.inputs
 
 
 @writers.rule(Softmax)
@@ -175,10 +174,10 @@ def _softmax_flattened(target: Target, node: Node, op: Softmax, *, trailing: boo
 @reads("Cast")
 def read_cast(source: Source) -> Read:
     """Saturation and rounding matter for 8-bit floats alone, which stay opaque."""
-    to = dtype_of(source.take("to"))
+    to = dtype_of(source.attributes.integer("to"))
     if (
-        source.take("saturate", 1) != 1
-        or source.take("round_mode", "up") != "up"
+        source.attributes.integer("saturate", 1) != 1
+        or source.attributes.text("round_mode", "up") != "up"
         or (to.is_float and to.bits in (4, 8))
     ):
         raise Unmapped("casts to 8-bit floats are not defined here")
@@ -196,11 +195,10 @@ def read_reduce_mean(source: Source) -> Read:
     """Axes are an attribute before opset 18; none given means all, or none of them."""
     rank = source.tensor(0).rank
     axes = source.ints_anywhere(1, "axes", 18)
-    keepdims = bool(source.take("keepdims", 1))
+    keepdims = source.attributes.flag("keepdims", default=True)
+    none_means_none = source.attributes.flag("noop_with_empty_axes")
     if not axes:
-        axes = () if source.take("noop_with_empty_axes", 0) else tuple(range(rank))
-    else:
-        source.take("noop_with_empty_axes")
+        axes = () if none_means_none else tuple(range(rank))
     return ReduceMean(tuple(sorted({normalize_axis(axis, rank) for axis in axes})), keepdims), source.inputs[:1]
 
 

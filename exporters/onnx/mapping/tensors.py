@@ -1,14 +1,19 @@
 """Ops that move elements: shapes, slices, concatenation, padding, resampling."""
 
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
 import numpy as np
+from onnx import TensorProto
 
 from cnnir.dims import Dim, is_known
+from cnnir.errors import CnnirError
+from cnnir.exporters.onnx.mapping.attributes import Unmapped
 from cnnir.exporters.onnx.mapping.base import (
     OUTPUT_NAME,
     Read,
     Source,
     Target,
-    Unmapped,
     int64,
     reads,
     require_opset,
@@ -16,7 +21,7 @@ from cnnir.exporters.onnx.mapping.base import (
     write_with_settings,
     writers,
 )
-from cnnir.exporters.onnx.tensors import weight_from_tensor
+from cnnir.exporters.onnx.tensors import element_of
 from cnnir.exporters.onnx.types import CODES
 from cnnir.graph import Node
 from cnnir.ops import (
@@ -36,7 +41,8 @@ from cnnir.ops import (
 )
 from cnnir.ops.base import normalize_axis
 from cnnir.types import TensorType
-from cnnir.weights import AnyArray
+
+T = TypeVar("T")
 
 
 def _known(dims: tuple[Dim, ...], what: str) -> list[int]:
@@ -52,7 +58,7 @@ def read_reshape(source: Source) -> Read:
     shape = source.int_setting(1, "shape")
     if shape is None:
         raise Unmapped("its shape is missing")
-    return Reshape(shape, bool(source.take("allowzero", 0))), source.inputs[:1]
+    return Reshape(shape, source.attributes.flag("allowzero")), source.inputs[:1]
 
 
 @writers.rule(Reshape)
@@ -67,7 +73,7 @@ def write_reshape(target: Target, node: Node, op: Reshape) -> None:
 @reads("Flatten")
 def read_flatten(source: Source) -> Read:
     """Since opset 1; negative axes since 11."""
-    return Flatten(source.take("axis", 1)), source.inputs
+    return Flatten(source.attributes.integer("axis", 1)), source.inputs
 
 
 @writers.rule(Flatten)
@@ -101,7 +107,8 @@ def write_squeeze(target: Target, node: Node, op: Squeeze | Unsqueeze) -> None:
 @reads("Transpose")
 def read_transpose(source: Source) -> Read:
     """Since opset 1; reversed by default."""
-    return Transpose(source.ints("perm", range(source.tensor(0).rank)[::-1]) or ()), source.inputs
+    permutation = source.attributes.integers("perm")
+    return Transpose(tuple(range(source.tensor(0).rank))[::-1] if permutation is None else permutation), source.inputs
 
 
 @writers.rule(Transpose)
@@ -126,14 +133,13 @@ def write_identity(target: Target, node: Node, op: Identity) -> None:
 def read_dropout(source: Source) -> Read:
     """The ratio is an attribute before opset 12; training_mode came with it. The mask is boolean since 10."""
     if source.opset < 12:
-        ratio = source.take("ratio", 0.5)
+        ratio = source.attributes.number("ratio", 0.5)
     else:
-        contents = source.setting(1, "ratio")
-        ratio = 0.5 if contents is None else float(contents.reshape(-1)[0])
-        training = source.setting(2, "training_mode")
-        if training is not None and training.any():
+        stated = source.scalar_setting(1, "ratio")
+        ratio = 0.5 if stated is None else float(stated)
+        if source.scalar_setting(2, "training_mode"):
             raise Unmapped("it is in training mode")
-        if source.take("seed") is not None:
+        if source.attributes.given("seed"):
             raise Unmapped("it has a seed")
     if source.opset < 10:
         source.drop_output(1, "mask")
@@ -161,7 +167,7 @@ def write_dropout(target: Target, node: Node, op: Dropout) -> None:
 @reads("Concat")
 def read_concat(source: Source) -> Read:
     """Since opset 4 the axis is required."""
-    return Concat(normalize_axis(source.take("axis"), source.tensor(0).rank)), source.inputs
+    return Concat(normalize_axis(source.attributes.integer("axis"), source.tensor(0).rank)), source.inputs
 
 
 @writers.rule(Concat)
@@ -174,9 +180,11 @@ def write_concat(target: Target, node: Node, op: Concat) -> None:
 def read_split(source: Source) -> Read:
     """Sizes are an attribute before opset 13; without them the parts are equal, the last one smaller since 18."""
     data = source.tensor(0)
-    axis = normalize_axis(source.take("axis", 0), data.rank)
+    axis = normalize_axis(source.attributes.integer("axis", 0), data.rank)
     sizes = source.ints_anywhere(1, "split", 13)
-    count = source.take("num_outputs", len(source.outputs))
+    count = source.attributes.integer("num_outputs", len(source.outputs))
+    if count < 1:
+        raise CnnirError("split-sizes", "num_outputs must be positive", got=count)
     if sizes is not None and len(sizes) != len(source.outputs):
         raise Unmapped("it has more parts than outputs")
     if sizes is not None:
@@ -205,7 +213,8 @@ def read_slice(source: Source) -> Read:
     """Ranges are attributes before opset 10."""
     rank = source.tensor(0).rank
     if source.opset < 10:
-        starts, ends, axes, steps = source.ints("starts"), source.ints("ends"), source.ints("axes"), None
+        starts, ends, axes = (source.attributes.integers(name) for name in ("starts", "ends", "axes"))
+        steps = None
     else:
         starts, ends, axes, steps = (
             source.int_setting(index, name) for index, name in enumerate(("starts", "ends", "axes", "steps"), start=1)
@@ -234,20 +243,30 @@ def read_pad(source: Source) -> Read:
     """Pads are an attribute before opset 11; axes came with 18, wrap with 19."""
     data = source.tensor(0)
     pads = source.ints_anywhere(1, "pads", 11)
-    value: float | int | bool = 0.0
-    if source.opset < 11:
-        value = source.take("value", 0.0)
-    elif (contents := source.setting(2, "value")) is not None:
-        value = contents.reshape(-1)[0].item()
     axes = source.int_setting(3, "axes")
+    if source.opset < 11:
+        value: bool | int | float | None = source.attributes.number("value", 0.0)
+    else:
+        value = source.scalar_setting(2, "value", data.dtype)
     if pads is None:
-        raise Unmapped("its pads are missing")
+        raise CnnirError("pad", "its pads are missing")
     if axes is not None:
+        where = _each_once(axes, data.rank)
+        if len(pads) != 2 * len(where):
+            raise CnnirError("pad", "two pads an axis are needed", expected=2 * len(where), got=list(pads))
         spread = [0] * (2 * data.rank)
-        for index, axis in enumerate(normalize_axis(axis, data.rank) for axis in axes):
-            spread[axis], spread[axis + data.rank] = pads[index], pads[index + len(axes)]
+        for index, axis in enumerate(where):
+            spread[axis], spread[axis + data.rank] = pads[index], pads[index + len(where)]
         pads = tuple(spread)
-    return Pad(pads, source.take("mode", "constant"), value), source.inputs[:1]
+    return Pad(pads, source.attributes.text("mode", "constant"), 0.0 if value is None else value), source.inputs[:1]  # type: ignore[arg-type]
+
+
+def _each_once(axes: Sequence[int], rank: int) -> list[int]:
+    """The axes counted from the front."""
+    found = [normalize_axis(axis, rank) for axis in axes]
+    if len(set(found)) != len(found):
+        raise CnnirError("axis", "an axis is given twice", got=list(axes))
+    return found
 
 
 @writers.rule(Pad)
@@ -269,18 +288,13 @@ def write_pad(target: Target, node: Node, op: Pad) -> None:
 @reads("ConstantOfShape")
 def read_constant_of_shape(source: Source) -> Read:
     """With a computed shape; a constant one makes a weight."""
-    value = source.take("value")
-    if value is None:
-        return ConstantOfShape(), source.inputs
-    element = weight_from_tensor(value, None)
-    return ConstantOfShape(element.dtype, element.array().reshape(-1)[0].item()), source.inputs
+    dtype, element = element_of(source.attributes.tensor("value"))
+    return ConstantOfShape(dtype, element.item()), source.inputs
 
 
 @writers.rule(ConstantOfShape)
 def write_constant_of_shape(target: Target, node: Node, op: ConstantOfShape) -> None:
     """Since opset 9."""
-    from onnx import TensorProto  # noqa: PLC0415  one use
-
     require_opset(target, node, 9)
     value = TensorProto(data_type=CODES[op.dtype], dims=[1], raw_data=np.asarray([op.value], op.dtype.numpy).tobytes())
     write_plain(target, node, "ConstantOfShape", value=value)
@@ -290,43 +304,46 @@ def write_constant_of_shape(target: Target, node: Node, op: ConstantOfShape) -> 
 def read_resize(source: Source) -> Read:
     """Upsample and Resize before opset 11 take positions as they are and round down."""
     rank = source.tensor(0).rank
-    mode = source.take("mode", "nearest")
+    mode: Any = source.attributes.text("mode", "nearest")
     if source.opset < 11:
-        scales = source.setting(1, "scales") if source.opset >= 9 else np.asarray(source.take("scales"), np.float32)
+        scales = source.attributes.numbers("scales") if source.opset < 9 else source.float_setting(1, "scales")
         if scales is None:
-            raise Unmapped("its scales are missing")
-        return Resize(_floats(scales), None, mode, "asymmetric", "floor"), source.inputs[:1]
+            raise CnnirError("resize-target", "its scales are missing")
+        return Resize(scales, None, mode, "asymmetric", "floor"), source.inputs[:1]
     _resize_extras(source)
-    coordinates = source.take("coordinate_transformation_mode", "half_pixel")
-    rounding = source.take("nearest_mode", "round_prefer_floor")
-    axes = source.ints("axes")
-    where = tuple(normalize_axis(axis, rank) for axis in axes) if axes else tuple(range(rank))
-    found, sizes = source.setting(2, "scales"), source.int_setting(3, "sizes")
-    if sizes is not None:
-        spread = list(source.tensor(0).shape)
-        for axis, size in zip(where, sizes, strict=True):
-            spread[axis] = size
-        return Resize(None, tuple(spread), mode, coordinates, rounding), source.inputs[:1]
-    if found is None or not found.size:
-        raise Unmapped("its target is missing")
-    factors = [1.0] * rank
-    for axis, factor in zip(where, _floats(found), strict=True):
-        factors[axis] = factor
-    return Resize(tuple(factors), None, mode, coordinates, rounding), source.inputs[:1]
+    coordinates: Any = source.attributes.text("coordinate_transformation_mode", "half_pixel")
+    rounding: Any = source.attributes.text("nearest_mode", "round_prefer_floor")
+    axes = source.attributes.integers("axes")
+    where = _each_once(axes, rank) if axes else list(range(rank))
+    scales, sizes = source.float_setting(2, "scales"), source.int_setting(3, "sizes")
+    if sizes is not None and not scales:
+        return Resize(
+            None, _spread(sizes, where, list(source.tensor(0).shape)), mode, coordinates, rounding
+        ), source.inputs[:1]
+    if not scales or sizes:
+        raise CnnirError("resize-target", "either scales or sizes are needed", got=[scales, sizes])
+    return Resize(_spread(scales, where, [1.0] * rank), None, mode, coordinates, rounding), source.inputs[:1]
 
 
-def _floats(array: AnyArray) -> tuple[float, ...]:
-    return tuple(float(item) for item in array.reshape(-1))
+def _spread(given: Sequence[T], where: Sequence[int], whole: list[T]) -> tuple[T, ...]:
+    """What is given for some axes among what holds for the others."""
+    if len(given) != len(where):
+        raise CnnirError("resize-target", "one target an axis is needed", expected=len(where), got=list(given))
+    for axis, target in zip(where, given, strict=True):
+        whole[axis] = target
+    return tuple(whole)
 
 
 def _resize_extras(source: Source) -> None:
     """What our Resize lacks must be absent or without effect."""
-    for name, default in (("antialias", 0), ("exclude_outside", 0), ("keep_aspect_ratio_policy", "stretch")):
-        if source.take(name, default) != default:
+    for name in ("antialias", "exclude_outside"):
+        if source.attributes.flag(name):
             raise Unmapped(f"{name} is not defined here")
+    if source.attributes.text("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise Unmapped("keep_aspect_ratio_policy is not defined here")
     # Only cubic interpolation and cropping, which are not defined here, look at these.
-    source.take("cubic_coeff_a")
-    source.take("extrapolation_value")
+    source.attributes.optional_number("cubic_coeff_a")
+    source.attributes.optional_number("extrapolation_value")
 
 
 @writers.rule(Resize)

@@ -1,0 +1,76 @@
+"""Weights that nodes make of nothing but weights, where that takes no computation: they are never nodes here."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from onnx import SparseTensorProto, TensorProto
+
+from cnnir.dims import is_known
+from cnnir.errors import CnnirError
+from cnnir.exporters.onnx.mapping import Attributes, Source, Unmapped, integers_of, read_node
+from cnnir.exporters.onnx.tensors import element_of, weight_from_sparse, weight_from_tensor
+from cnnir.ops import Transpose, infer
+from cnnir.types import TensorType
+from cnnir.weights import Array, Fill, Weight
+
+FOLDED = frozenset(
+    ("Constant", "ConstantOfShape", "Identity", "Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose")
+)
+"""Op types of ONNX's own that may make such a weight."""
+
+
+def folded_weight(source: Source, folder: Path | None) -> Weight | None:
+    """The weight that a node makes whose operands are all weights; None when it stays a node.
+
+    Raises:
+        CnnirError: For a node that contradicts itself.
+    """
+    try:
+        if source.proto.op_type == "Constant":
+            return _constant(source.attributes, folder)
+        if source.proto.op_type == "ConstantOfShape":
+            return _filled(source)
+        return _viewed(source)
+    except Unmapped:
+        return None
+
+
+def _viewed(source: Source) -> Weight | None:
+    op, operands = read_node(source)
+    (type_,), _ = infer(op, operands)
+    base = operands[0].weight if operands[0] is not None else None
+    if base is None or not isinstance(type_, TensorType) or not all(is_known(dim) for dim in type_.shape):
+        return None
+    if isinstance(op, Transpose):
+        return base.transposed(op.permutation)
+    return base.reshaped(tuple(dim for dim in type_.shape if is_known(dim)))
+
+
+def _filled(source: Source) -> Weight:
+    shape = source.tensor(0)
+    contents = source.setting(0, "shape")
+    if shape.rank != 1 or contents is None:
+        raise CnnirError("rank", "the shape is no list", expected="rank 1", got=shape)
+    dims = integers_of(contents, "shape")
+    if any(dim < 0 for dim in dims):
+        raise CnnirError("dim-negative", "a dim cannot be negative", got=list(dims))
+    dtype, element = element_of(source.attributes.tensor("value"))
+    return Fill(dtype, dims, element)
+
+
+def _constant(attributes: Attributes, folder: Path | None) -> Weight | None:
+    if len(attributes.left) != 1:
+        return None
+    (name,) = attributes.left
+    makers: dict[str, Callable[[], Weight]] = {
+        "value": lambda: weight_from_tensor(attributes.tensor(name) or TensorProto(), folder),
+        "sparse_value": lambda: weight_from_sparse(attributes.sparse_tensor(name) or SparseTensorProto()),
+        "value_float": lambda: Array.of(np.asarray(attributes.number(name), np.float32)),
+        "value_floats": lambda: Array.of(np.asarray(attributes.numbers(name), np.float32)),
+        "value_int": lambda: Array.of(np.asarray(attributes.integer(name), np.int64)),
+        "value_ints": lambda: Array.of(np.asarray(attributes.integers(name), np.int64)),
+        "value_string": lambda: Array.of(np.asarray(attributes.text(name, ""), object)),
+        "value_strings": lambda: Array.of(np.asarray(attributes.texts(name), object)),
+    }
+    return makers[name]() if name in makers else None
