@@ -1,16 +1,16 @@
 """From an ONNX model to a graph."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
-from onnx import GraphProto, ModelProto, NodeProto, TypeProto
+from onnx import ModelProto, NodeProto, TypeProto
 from onnx.inliner import inline_local_functions
 
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.bodies import captured_names
 from cnnir.exporters.onnx.folded import FOLDED, folded_weight
 from cnnir.exporters.onnx.mapping import Operand, Pending, Source, Unmapped, read_node
+from cnnir.exporters.onnx.order import executable_order
 from cnnir.exporters.onnx.tensors import weight_from_sparse, weight_from_tensor
 from cnnir.exporters.onnx.text import require_text
 from cnnir.exporters.onnx.types import type_from_proto
@@ -79,7 +79,7 @@ class _Reader:
         self.proto = model.graph
         self.folder = folder
         self.graph = Graph(model.graph.name)
-        self.opsets = {_domain(entry.domain): entry.version for entry in model.opset_import}
+        self.opsets = _opsets(model)
         self.weights: dict[str, Weight] = {}
         self.values: dict[str, Value] = {}
         self.declared: dict[str, TypeProto] = {
@@ -89,7 +89,7 @@ class _Reader:
         self.listed: list[str] = []
         self._provenance(model)
         self._interface()
-        nodes = _sorted(self.proto, self.values.keys() | self.weights.keys(), self.graph.notes)
+        nodes = executable_order(self.proto, self.graph.notes)
         self.read_names = frozenset(
             [name for node in nodes for name in (*node.input, *captured_names(node))]
             + [output.name for output in self.proto.output]
@@ -238,7 +238,8 @@ class _Reader:
         if isinstance(value.type, UnknownType):
             if proto is not None:
                 value.type = type_from_proto(proto, value.name)
-            if isinstance(node.op, Opaque) and value.type == UnknownType():
+            known = all(not isinstance(operand.type, UnknownType) for operand in node.operands)
+            if isinstance(node.op, Opaque) and known and value.type == UnknownType():
                 raise CnnirError(
                     "type-unknown", f"neither ONNX nor the file gives output {value.name} a type", node=node.label,
                     hint="add its type to the model's value_info",
@@ -279,6 +280,20 @@ class _Reader:
         self.graph.notes += [f"{count} opaque {line}" for line, count in reasons.items()]
 
 
+def _opsets(model: ModelProto) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for entry in model.opset_import:
+        domain = _domain(entry.domain)
+        if found.setdefault(domain, entry.version) != entry.version:
+            raise CnnirError(
+                "opset",
+                "two versions of one operator set",
+                node=domain or "ai.onnx",
+                got=[found[domain], entry.version],
+            )
+    return found
+
+
 def _domain(domain: str) -> str:
     return "" if domain in _STANDARD else domain
 
@@ -302,47 +317,3 @@ def _contradicts(declared: Type, inferred: Type) -> bool:
             or any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in pairs)
         )
     return isinstance(declared, SequenceType) != isinstance(inferred, SequenceType)
-
-
-def _sorted(proto: GraphProto, given: Iterable[str], notes: list[str]) -> list[NodeProto]:
-    """The nodes so that each stands behind what it reads; the file's own order where that is so already.
-
-    Raises:
-        CnnirError: ``graph-cycle`` naming nodes of a cycle.
-    """
-    nodes = list(proto.node)
-    made_by = {name: node for node in nodes for name in node.output if name}
-    known = set(given)
-    done: list[NodeProto] = []
-    waiting = nodes
-    while waiting:
-        left = []
-        for node in waiting:
-            needs = [name for name in (*node.input, *captured_names(node)) if name in made_by and name not in known]
-            if needs:
-                left.append(node)
-            else:
-                done.append(node)
-                known.update(node.output)
-        if len(left) == len(waiting):
-            cycle = _cycle(left, known, made_by)
-            raise CnnirError(
-                "graph-cycle", "nodes wait for each other", node=cycle[0], got=" -> ".join([*cycle, cycle[0]]),
-                hint="a network is a graph without cycles; cut one of these edges",
-            )  # fmt: skip
-        if left and waiting is nodes:
-            notes.append("the nodes do not stand in an executable order in the file; they were sorted")
-        waiting = left
-    return done
-
-
-def _cycle(left: list[NodeProto], known: set[str], made_by: dict[str, NodeProto]) -> list[str]:
-    """Labels of the nodes on one cycle among those that wait."""
-    path: list[NodeProto] = []
-    node = left[0]
-    while not any(node is seen for seen in path):
-        path.append(node)
-        name = next(n for n in (*node.input, *captured_names(node)) if n in made_by and n not in known)
-        node = made_by[name]
-    start = next(index for index, seen in enumerate(path) if seen is node)
-    return [f"{seen.name or seen.output[0]} ({seen.op_type})" for seen in path[start:]]

@@ -1,5 +1,6 @@
 """What the reader takes, what it refuses, and how."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 import cnnir
 from cnnir import CnnirError
 from cnnir.exporters.onnx import read, write
+from cnnir.exporters.onnx.order import executable_order
 from cnnir.ops import Opaque
 from cnnir.text import print_graph
 from cnnir.types import OptionalType, SequenceType, TensorType, UnknownType
@@ -430,3 +432,54 @@ def test_a_shape_that_is_no_number() -> None:
     )
     with pytest.raises(CnnirError, match=r"reshape1 \(Reshape\): its shape are no integers .*\[operand-dtype\]"):
         read(proto)
+
+
+def test_a_long_file_in_reverse() -> None:
+    """Sorting takes time in proportion to the file; independent nodes keep the file's order."""
+    count = 3000
+    nodes = [helper.make_node("Relu", [f"v{i}"], [f"v{i + 1}"], name=f"n{i}") for i in range(count)]
+    ends = [helper.make_node("Tanh", [f"v{count}"], [f"t{i}"], name=f"t{i}") for i in range(3)]
+    proto = model([*reversed(nodes), *ends], [tensor("v0", [1])], [tensor(f"t{i}", [1]) for i in range(3)])
+    begin = time.process_time()
+    notes: list[str] = []
+    found = [node.name for node in executable_order(proto.graph, notes)]
+    assert time.process_time() - begin < 1
+    assert found == [f"n{i}" for i in range(count)] + ["t0", "t1", "t2"]
+    assert len(notes) == 1
+
+
+def test_the_default_opset_is_not_declared() -> None:
+    """What a node means depends on it, so nothing is assumed."""
+    proto = conv_model()
+    proto.opset_import[0].domain = "acme"
+    with pytest.raises(CnnirError, match=r"conv1 \(Conv\): the model does not say which version .*\[opset\]"):
+        read(proto)
+    constant = model([helper.make_node("Constant", [], ["y"], value_float=1.0)], [], [tensor("y", [])])
+    constant.opset_import[0].domain = "acme"
+    with pytest.raises(CnnirError, match=r"\[opset\]"):
+        read(constant)
+
+
+def test_two_versions_of_one_opset() -> None:
+    """The same domain under its two names."""
+    proto = conv_model()
+    proto.opset_import.append(helper.make_opsetid("ai.onnx", 9))
+    with pytest.raises(CnnirError, match=r"two versions .*\[opset\]"):
+        read(proto)
+
+
+def test_unknown_types_reach_opaque_nodes() -> None:
+    """A node is refused for what it hides, never for what its operands hide."""
+    nodes = [
+        helper.make_node("Mystery", ["x"], ["m"], domain="acme"),
+        helper.make_node("Riddle", ["m"], ["n"], domain="acme"),
+        helper.make_node("Riddle", ["n", "x"], ["y"], domain="acme"),
+    ]
+    proto = model(nodes, [tensor("x", [1, 4])], [onnx.ValueInfoProto(name="y")])
+    proto.opset_import.append(helper.make_opsetid("acme", 1))
+    with pytest.raises(CnnirError, match=r"m \(acme::Mystery\): .*\[type-unknown\]"):
+        read(proto)
+    proto.graph.value_info.append(tensor("m"))
+    graph = read(proto)
+    assert graph.value("n").type == UnknownType() == graph.value("y").type
+    assert write(read(write(graph))) == write(graph)
