@@ -45,7 +45,7 @@ _BLOCK = 1 << 22
 """Elements that are brought to double precision at once."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Metric:
     """What samples say about the directions in which a layer's error counts.
 
@@ -125,10 +125,13 @@ def decompose(kind: Kind, weight: NDArray[Any], metric: Metric | None = None) ->
         metric: Weighs the errors by what samples say; a plain norm when None.
 
     Raises:
-        CnnirError: ``factor-kind`` where the kind does not apply, ``weight-contents`` for infinities or NaN.
+        CnnirError: ``factor-kind`` where the kind does not apply, ``weight-contents`` or ``samples-contents`` for
+            infinities or NaN.
     """
     if not np.isfinite(weight).all():
         raise CnnirError("weight-contents", "a weight with infinities or NaN has no factors")
+    if metric is not None and not (np.isfinite(metric.mean).all() and np.isfinite(metric.covariance).all()):
+        raise CnnirError("samples-contents", "the samples make infinities or NaN here")
     full = full_ranks(kind, weight.shape)
     if kind == "svd":
         return _svd(weight, full[0], metric)

@@ -55,6 +55,18 @@ class _Factors:
         return make
 
 
+def correctable(site: Site) -> bool:
+    """Whether a layer has, or can have, a bias of one number for each output that is added as it is."""
+    node = site.node
+    if isinstance(node.op, MatMul) or (isinstance(node.op, Gemm) and (node.op.alpha != 1 or node.op.beta != 1)):
+        return False
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    if bias is None:
+        return True
+    shape = () if bias.weight is None else bias.weight.shape
+    return shape[-1:] == (site.shape[0],) and math.prod(shape) == site.shape[0]
+
+
 class Replacer:
     """Replaces layers of one graph; layers with the same weight and the same choice share the factors' weights."""
 
@@ -115,14 +127,10 @@ class Replacer:
 
     def _corrected(self, site: Site, factors: _Factors, bias: Value | None) -> Value | None:
         """The bias with the mean of what is lost; as it was where there is no place for it."""
-        if isinstance(site.node.op, MatMul) or (bias is not None and bias.weight is None):
-            return bias
-        if isinstance(site.node.op, Gemm) and (site.node.op.alpha != 1 or site.node.op.beta != 1):
+        if not correctable(site):
             return bias
         old = None if bias is None else bias.weight
         shape = (site.shape[0],) if old is None else old.shape
-        if shape[-1:] != (site.shape[0],) or math.prod(shape) != site.shape[0]:
-            return bias
         graph, dtype = self.rewriter.graph, factors.factored.weight.dtype
         name = graph.fresh_name(f"{site.node.name}_bias" if bias is None else f"{bias.name}_centred")
         return graph.add_weight(name, Computed(dtype, shape, factors.bias(old, shape)))

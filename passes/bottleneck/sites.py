@@ -32,11 +32,20 @@ class Factored:
     columns: bool = False
     """The weight is ``[C, K]``, as a matrix product has it."""
     metric: Metric | None = None
+    node: str | None = None
+    """The first layer that asked for it, for messages."""
 
     @cached_property
     def made(self) -> Decomposition:
-        """The decomposition."""
-        return decompose(self.kind, self.array(), self.metric)
+        """The decomposition.
+
+        Raises:
+            CnnirError: from `decompose`, naming the layer.
+        """
+        try:
+            return decompose(self.kind, self.array(), self.metric)
+        except CnnirError as error:
+            raise (error.at(self.node) if self.node is not None else error) from None
 
     @cached_property
     def full(self) -> Ranks:
@@ -155,7 +164,7 @@ class Decompositions:
         metric = self._metrics.get((site.node.name, kind))
         key = (site.weight.weight, site.columns, kind, metric)
         if key not in self._made:
-            self._made[key] = Factored(kind, site.shape, site.weight.weight, site.columns, metric)
+            self._made[key] = Factored(kind, site.shape, site.weight.weight, site.columns, metric, site.node.label)
         return self._made[key]
 
 
