@@ -176,7 +176,7 @@ class _Classifier:
             refusal = result.refusals[0]
             raise CnnirError(
                 "not-dense", "the network cannot score every position", node=", ".join(refusal.nodes) or None,
-                got=refusal.reason,
+                got=refusal.reason, hint="where the graph computes its own shapes, the pass fold comes first",
             )  # fmt: skip
         axes = image_axes(graph.inputs[0]) or (2, 3)
         shape = _tensor(graph.inputs[0]).shape

@@ -6,7 +6,9 @@ from cnnir.constraints import Constraint
 from cnnir.dims import Dim, is_known, symbol, symbols
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import Reshape, Transpose
+from cnnir.ops import Cast, Identity, Reshape, Transpose
+from cnnir.ops.activation import Activation
+from cnnir.ops.elementwise import Arithmetic
 from cnnir.passes.base import Refusal
 from cnnir.rewriter import Rewriter
 from cnnir.types import TensorType
@@ -21,14 +23,23 @@ _TO_CHANNELS_FIRST = (0, 3, 1, 2)
 def image_axes(value: Value) -> tuple[int, int] | None:
     """The axes of height and width of an input; None for what is no image.
 
-    An image is channels-last when all that reads it is a transpose to channels-first, as tf2onnx writes it.
+    An image is channels-last when all that reads it is a transpose to channels-first, as tf2onnx writes it; pixels may
+    be scaled and shifted before that.
     """
     if not isinstance(value.type, TensorType) or value.type.rank != 4:
         return None
-    ops = [node.op for node in value.users]
-    if ops and all(isinstance(op, Transpose) and op.permutation == _TO_CHANNELS_FIRST for op in ops):
-        return 1, 2
-    return 2, 3
+    return (1, 2) if _turned(value) else (2, 3)
+
+
+def _turned(value: Value) -> bool:
+    """True when everything that reads the value, or what is computed of it pixel by pixel, turns channels first."""
+    for node in value.users:
+        if isinstance(node.op, Arithmetic | Activation | Cast | Identity):
+            if _shape(node) != tensor(value).shape or not _turned(node.output):
+                return False
+        elif not isinstance(node.op, Transpose) or node.op.permutation != _TO_CHANNELS_FIRST:
+            return False
+    return bool(value.users)
 
 
 def tensor(value: Value) -> TensorType:

@@ -430,7 +430,9 @@ def test_symbols_that_are_there_are_kept() -> None:
 def test_channels_last_input() -> None:
     """As tf2onnx writes it: the input is transposed, and its height and width are axes 1 and 2."""
     builder = GraphBuilder("last")
-    x = builder.op(Transpose((0, 3, 1, 2)), builder.input("image", (1, 6, 7, 2)))
+    scale = builder.graph.add_weight("scale", Array.of(np.array([[[[0.5, 2.0]]]], np.float32)))
+    x = builder.op(Mul(), builder.input("image", (1, 6, 7, 2)), scale)
+    x = builder.op(Transpose((0, 3, 1, 2)), x)
     graph = builder.build(builder.linear(builder.flatten(builder.conv(x, 3, kernel=3)), 4))
     dense = graph.apply("fc-to-conv", keep_interface=False).graph
     assert str(dense.inputs[0].type) == "float32[1, H, W, 2]"
