@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from cnnir import zoo
     from cnnir.builder import GraphBuilder
+    from cnnir.compare import diff
     from cnnir.dense import dense_scores
     from cnnir.errors import CnnirError
     from cnnir.exporters.onnx import load, save
@@ -31,6 +32,7 @@ _HOMES = {
     "Node": "cnnir.graph",
     "Rewriter": "cnnir.rewriter",
     "Value": "cnnir.graph",
+    "diff": "cnnir.compare",
     "dense_scores": "cnnir.dense",
     "load": "cnnir.exporters.onnx",
     "parse_graph": "cnnir.text",
@@ -48,6 +50,7 @@ __all__ = [
     "Value",
     "__version__",
     "dense_scores",
+    "diff",
     "load",
     "parse_graph",
     "print_graph",

@@ -30,7 +30,7 @@ LAYERS = (
     ("analysis", "plan"),
     ("interpreter",),
     ("passes",),
-    ("exporters", "reports", "dense"),
+    ("exporters", "reports", "dense", "compare"),
     ("zoo", "cli", "__main__"),
 )
 """Rooms from the ground up; a room imports from its own layer and from those below it."""

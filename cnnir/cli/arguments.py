@@ -5,14 +5,14 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import cnnir
-from cnnir.cli import cut, rewrite, verbs
+from cnnir.cli import cut, diff, rewrite, verbs
 from cnnir.errors import CnnirError
 from cnnir.units import parse_size
 
 _EPILOG = """\
 MODEL is an ONNX file, or zoo:NAME for a classic network (zoo:vgg16).
 
-exit codes: 0 ok, 1 does not fit, 2 bad input, 3 unknown
+exit codes: 0 ok, 1 does not fit or differs, 2 bad input, 3 unknown
 
 examples:
   cnnir table zoo:vgg16                     the classic table, row by row
@@ -22,6 +22,7 @@ examples:
   cnnir export net.onnx --opset 21 -o new.onnx
   cnnir rewrite net.onnx -p fold --check values -o folded.onnx
   cnnir cut net.onnx --to conv5 -o head.onnx
+  cnnir diff net.onnx new.onnx --numeric    what differs, what it costs, how far the outputs are apart
 """
 
 
@@ -92,6 +93,8 @@ def make_parser() -> argparse.ArgumentParser:
     export.add_argument("--external", action="store_true", help="write large weights into a file beside the model")
 
     cut.add_arguments(_verb(parsers, "cut", cut.cut, "cut a sub-network out, as a model of its own"))
+
+    diff.add_arguments(_verb(parsers, "diff", diff.diff, "compare two networks: nodes, weights, cost, plan, values"))
 
     rewrite.add_arguments(_verb(parsers, "rewrite", rewrite.rewrite, "run passes, and write what comes out"))
 

@@ -1,0 +1,173 @@
+"""From matched nodes to what differs."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from cnnir.compare.figures import figures
+from cnnir.compare.matching import Matching
+from cnnir.compare.measure import distance
+from cnnir.compare.model import FieldChange, GraphDiff, InterfaceChange, NodeChange, OperandChange, WeightChange
+from cnnir.compare.numeric import numeric
+from cnnir.errors import CnnirError
+from cnnir.graph import Graph, Node, Value
+from cnnir.text.printer import print_op
+from cnnir.weights import AnyArray, Weight
+
+
+def diff(
+    before: Graph, after: Graph, feeds: Mapping[str, AnyArray] | None = None, *, seed: int | None = None
+) -> GraphDiff:
+    """How the second network differs from the first, whatever its nodes and values are called.
+
+    Args:
+        before: A network.
+        after: Another.
+        feeds: Run both on these arrays, named as the first one's inputs, and compare the outputs.
+        seed: Run both on random inputs of this seed.
+
+    Returns:
+        The comparison. Its figures hold cost and planned memory of both; what is not known is None with the reason.
+    """
+    pairs = Matching(before, after)
+    removed, added = pairs.unmatched()
+    compared = _Nodes(pairs)
+    changed = [change for node, other in _in_order(before, pairs) if (change := compared.change(node, other))]
+    made = [(value, other) for value, other in pairs.values.items() if value.producer is not None]
+    return GraphDiff(
+        before.name,
+        after.name,
+        tuple(node.label for node in added),
+        tuple(node.label for node in removed),
+        tuple(changed),
+        (*_interface("input", pairs.inputs, before, after), *_interface("output", pairs.outputs, before, after)),
+        len(pairs.nodes),
+        sum(node.name != other.name for node, other in pairs.nodes.items()),
+        sum(value.type != other.type for value, other in made),
+        _opsets(before, after),
+        figures(before, after),
+        None if feeds is None and seed is None else numeric(pairs, feeds, seed or 0),
+    )
+
+
+def _in_order(graph: Graph, pairs: Matching) -> list[tuple[Node, Node]]:
+    return [(node, pairs.nodes[node]) for node in graph.nodes if node in pairs.nodes]
+
+
+class _Nodes:
+    """Compares matched nodes; each pair of weights is told once."""
+
+    def __init__(self, pairs: Matching) -> None:
+        self.pairs = pairs
+        removed, added = pairs.unmatched()
+        self.loose = {*removed, *added}
+        self.told: set[tuple[Value, Value]] = set()
+
+    def change(self, node: Node, other: Node) -> NodeChange | None:
+        """What differs, None when nothing does."""
+        fields = _fields(node, other)
+        operands: list[OperandChange] = []
+        weights: list[WeightChange] = []
+        for index in range(max(len(node.inputs), len(other.inputs))):
+            value, twin = _operand(node, index), _operand(other, index)
+            if value is not None and twin is not None and value.weight is not None and twin.weight is not None:
+                if (value, twin) not in self.told and (found := _weight(value, value.weight, twin, twin.weight)):
+                    weights.append(found)
+                self.told.add((value, twin))
+            elif not self._same(value, twin):
+                name = node.op.operand(index).name if node.op.operands else str(index)
+                operands.append(OperandChange(name, value.name if value else None, twin.name if twin else None))
+        if not (fields or operands or weights):
+            return None
+        return NodeChange(node.label, other.label, fields, tuple(operands), tuple(weights))
+
+    def _same(self, value: Value | None, twin: Value | None) -> bool:
+        """Do both read the same, looking through nodes that are told of as added or removed?"""
+        if value is None or twin is None:
+            return value is twin
+        if value.weight is not None or twin.weight is not None:
+            return False
+        if self.pairs.values.get(value) is twin:
+            return True
+        ours, theirs = self._behind(value), self._behind(twin)
+        return (ours is not value or theirs is not twin) and self.pairs.values.get(ours) is theirs
+
+    def _behind(self, value: Value) -> Value:
+        """The first operand of what was added or removed in front of a reader, and so on."""
+        while value.producer in self.loose and value.producer is not None:
+            made = [operand for operand in value.producer.operands if operand.weight is None]
+            if not made:
+                break
+            value = made[0]
+        return value
+
+
+def _operand(node: Node, index: int) -> Value | None:
+    return node.inputs[index] if index < len(node.inputs) else None
+
+
+def _fields(node: Node, other: Node) -> tuple[FieldChange, ...]:
+    if print_op(node.op) == print_op(other.op):
+        return ()
+    if type(node.op) is not type(other.op):
+        return (FieldChange("op", print_op(node.op), print_op(other.op)),)
+    names = [item.name for item in dataclasses.fields(node.op)]
+    values = [(name, getattr(node.op, name), getattr(other.op, name)) for name in names]
+    # By their texts: nan is not itself, and -0.0 is 0.0.
+    return tuple(FieldChange(name, str(old), str(new)) for name, old, new in values if repr(old) != repr(new))
+
+
+def _weight(value: Value, weight: Weight, twin: Value, other: Weight) -> WeightChange | None:
+    if weight.equals(other):
+        return None
+    names = (value.name, twin.name, str(weight.type), str(other.type))
+    if weight.shape != other.shape:
+        return WeightChange(*names, reason="the shapes differ")
+    try:
+        found = distance(weight.array(), other.array())
+    except CnnirError as error:
+        return WeightChange(*names, reason=str(error))
+    if found is None:
+        return WeightChange(*names, reason="the elements are no real numbers")
+    reason = "" if found.elements or weight.dtype is not other.dtype else "the bits differ, the numbers do not"
+    return WeightChange(*names, found.absolute, found.relative, found.elements, reason)
+
+
+def _interface(
+    kind: str, pairs: Sequence[tuple[Value | None, Value | None]], before: Graph, after: Graph
+) -> list[InterfaceChange]:
+    """Inputs or outputs that are not the same at the same place."""
+    first, second = (before.inputs, after.inputs) if kind == "input" else (before.outputs, after.outputs)
+    same_order = [value for value, _ in pairs if value is not None] == list(first) and [
+        other for _, other in pairs if other is not None
+    ] == list(second)
+    result = []
+    for value, other in pairs:
+        what = []
+        if value is None or other is None:
+            what = ["added" if value is None else "removed"]
+        else:
+            what += ["renamed"] if value.name != other.name else []
+            what += ["retyped"] if value.type != other.type else []
+            moved = not same_order and first.index(value) != second.index(other)
+            what += ["moved"] if moved else []
+        if what:
+            result.append(
+                InterfaceChange(
+                    kind,
+                    value.name if value is not None else None,
+                    other.name if other is not None else None,
+                    str(value.type) if value is not None else None,
+                    str(other.type) if other is not None else None,
+                    ", ".join(what),
+                )
+            )
+    return result
+
+
+def _opsets(before: Graph, after: Graph) -> tuple[tuple[str, int | None, int | None], ...]:
+    ours, theirs = before.provenance.opsets, after.provenance.opsets
+    return tuple(
+        (domain, ours.get(domain), theirs.get(domain))
+        for domain in dict.fromkeys((*ours, *theirs))
+        if ours.get(domain) != theirs.get(domain)
+    )

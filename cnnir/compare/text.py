@@ -1,0 +1,106 @@
+"""A comparison as plain text."""
+
+from collections.abc import Sequence
+
+from cnnir.compare.model import RULE, Figure, GraphDiff, InterfaceChange, NodeChange, Numeric, WeightChange
+from cnnir.dims import Dim, format_dim, is_known
+from cnnir.units import format_size
+
+
+def diff_text(found: GraphDiff) -> str:
+    """The verdict, what differs, node by node, and the figures of both side by side."""
+    lines = [f"{found.before} and {found.after} are {'equal' if found.equal else 'different'}{_counts(found)}"]
+    lines += [_interface(change) for change in found.interface]
+    lines += [f"- {label}" for label in found.removed]
+    lines += [f"+ {label}" for label in found.added]
+    lines += [line for change in found.changed for line in _node(change)]
+    lines += [f"opset {domain or 'ai.onnx'}: {old or 'none'} -> {new or 'none'}" for domain, old, new in found.opsets]
+    lines += ["", *_figures(found.figures)]
+    lines += _numeric(found.numeric) if found.numeric is not None else []
+    return "\n".join([*lines, f"rule: {RULE}", ""])
+
+
+def _counts(found: GraphDiff) -> str:
+    parts = [
+        f"{len(part)} {word}"
+        for part, word in ((found.removed, "removed"), (found.added, "added"), (found.changed, "changed"))
+        if part
+    ]
+    parts += [f"{len(found.weights)} weights changed"] if found.weights else []
+    parts += [f"{found.renamed} renamed"] if found.renamed else []
+    parts += [f"{found.retyped} values of another type"] if found.retyped else []
+    return f": {found.matched} nodes in both{''.join(f', {part}' for part in parts)}"
+
+
+def _interface(change: InterfaceChange) -> str:
+    sides = [
+        f"{name}: {type_}" for name, type_ in ((change.name, change.type), (change.other, change.other_type)) if name
+    ]
+    return f"{change.kind} {change.what}: {' -> '.join(sides)}"
+
+
+def _node(change: NodeChange) -> list[str]:
+    lines = [f"~ {change.node}" if change.node == change.other else f"~ {change.node}, now {change.other}"]
+    lines += [f"    {field.name}: {field.before} -> {field.after}" for field in change.fields]
+    lines += [f"    {item.operand}: {item.before or 'absent'} -> {item.after or 'absent'}" for item in change.operands]
+    return lines + [f"    {_weight(weight)}" for weight in change.weights]
+
+
+def _weight(weight: WeightChange) -> str:
+    name = weight.name if weight.name == weight.other else f"{weight.name}, now {weight.other}"
+    types = weight.type if weight.type == weight.other_type else f"{weight.type} -> {weight.other_type}"
+    if weight.absolute is None or weight.relative is None:
+        return f"weight {name}: {types}, {weight.reason}"
+    figures = f"{weight.elements} elements differ, by at most {weight.absolute:.4g}"
+    extra = f"; {weight.reason}" if weight.reason else ""
+    return f"weight {name}: {types}, {figures} ({weight.relative:.3g} of the largest){extra}"
+
+
+def _figures(figures: Sequence[Figure]) -> list[str]:
+    rows = [("", "before", "after", "difference")]
+    for figure in figures:
+        name = f"{figure.name} ({figure.unit})" if figure.unit else figure.name
+        rows.append((name, _dim(figure.before), _dim(figure.after), _difference(figure)))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [
+        f"{row[0]:<{widths[0]}}  " + "  ".join(f"{row[column]:>{widths[column]}}" for column in (1, 2, 3))
+        for row in rows
+    ]
+    lines = [line.rstrip() for line in lines]
+    for figure in figures:
+        for side, reason in (("before", figure.reason), ("after", figure.other_reason)):
+            lines += [f"not known, {figure.name} {side}: {reason}"] if reason else []
+    return lines
+
+
+def _dim(dim: Dim | None) -> str:
+    if dim is None:
+        return "?"
+    return f"{dim:,}" if is_known(dim) else format_dim(dim)
+
+
+def _difference(figure: Figure) -> str:
+    change = figure.difference
+    if change is None:
+        return "?" if figure.before != figure.after or figure.before is None else "same"
+    if not change:
+        return "same"
+    sign = "+" if change > 0 else "-"
+    return f"{sign}{format_size(abs(change))}" if figure.unit == "bytes" else f"{change:+,}"
+
+
+def _numeric(found: Numeric) -> list[str]:
+    if found.reason:
+        return ["", f"not run: {found.reason}"]
+    lines = [""]
+    for output in found.outputs:
+        if output.absolute is None or output.relative is None:
+            lines.append(f"output {output.name}: {output.reason}")
+        else:
+            lines.append(
+                f"output {output.name}: at most {output.absolute:.4g} apart ({output.relative:.3g} of the largest)"
+            )
+    if found.first is None:
+        return [*lines, f"no value that both have differs by more than {found.tolerance:g} of its largest"]
+    names = found.first[0] if found.first[0] == found.first[1] else f"{found.first[0]}, now {found.first[1]}"
+    return [*lines, f"first value that differs by more than {found.tolerance:g} of its largest: {names}"]
