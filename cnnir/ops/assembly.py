@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, TypeAlias
 from cnnir.dims import UNKNOWN, Dim, ceil_div, decide_at_least, is_known
 from cnnir.errors import CnnirError
 from cnnir.ops.base import Facts, Inputs, Op, Operand, Role, require_front_axes, require_same_dtype
-from cnnir.types import DType, TensorType, Type
+from cnnir.types import DType, TensorType, Type, UnknownType
 
 PadMode: TypeAlias = Literal["constant", "reflect", "edge", "wrap"]
 PAD_MODES: tuple[PadMode, ...] = ("constant", "reflect", "edge", "wrap")
@@ -42,6 +42,9 @@ class Concat(Op):
         shape[self.axis] = total
         return (first.with_shape(tuple(shape)),)
 
+    def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
+        return (UnknownType(inputs.dtype()),)
+
 
 @dataclass(frozen=True)
 class Split(Op):
@@ -49,28 +52,43 @@ class Split(Op):
 
     axis: int
     """Counted from the front."""
-    sizes: tuple[Dim, ...]
-    """Of the parts, along the axis."""
+    sizes: tuple[Dim, ...] = ()
+    """Of the parts, along the axis; none when `parts` are given."""
+    parts: int = 0
+    """How many equal parts, whatever the size of the whole; the last one is smaller where they cannot be equal."""
 
     operands: ClassVar[tuple[Operand, ...]] = (Operand("input"),)
 
     @property
     def num_outputs(self) -> int:
-        return len(self.sizes)
+        return self.parts or len(self.sizes)
 
     def check(self, inputs: Inputs) -> None:
         require_front_axes((self.axis,), inputs.rank(0, 1).rank)
+        if self.parts < 0 or bool(self.parts) == bool(self.sizes):
+            raise CnnirError("split-sizes", "either sizes or a number of parts is needed", got=str(self))
         if any(is_known(size) and size < 0 for size in self.sizes):
             raise CnnirError("split-sizes", "a part cannot have a negative size", got=list(self.sizes))
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         data = inputs.tensor(0)
-        total: Dim = 0
-        for size in self.sizes:
-            total = total + size
-        facts.require_equal(data.shape[self.axis], total, "split-sizes", "the parts do not add up to the whole")
+        whole, sizes = data.shape[self.axis], self.sizes
+        if self.parts:
+            size = ceil_div(whole, self.parts)
+            rest = whole - size * (self.parts - 1)
+            facts.require_at_least(rest, 0, "split-sizes", f"{whole} cannot be cut into {self.parts} parts")
+            sizes = (*(size for _ in range(self.parts - 1)), rest)
+        else:
+            facts.require_equal(whole, _total(sizes), "split-sizes", "the parts do not add up to the whole")
         before, after = data.shape[: self.axis], data.shape[self.axis + 1 :]
-        return tuple(data.with_shape((*before, size, *after)) for size in self.sizes)
+        return tuple(data.with_shape((*before, size, *after)) for size in sizes)
+
+
+def _total(dims: Sequence[Dim]) -> Dim:
+    result: Dim = 0
+    for dim in dims:
+        result = result + dim
+    return result
 
 
 @dataclass(frozen=True)
@@ -220,3 +238,6 @@ class ConstantOfShape(Op):
         if not is_known(rank):
             return self.infer_unknown(inputs)
         return (TensorType(self.dtype, (UNKNOWN,) * rank),)
+
+    def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
+        return (UnknownType(self.dtype),)

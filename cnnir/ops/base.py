@@ -93,6 +93,18 @@ class Inputs:
             raise CnnirError("operand-missing", f"operand {self.name(index)} is missing")
         return source.type
 
+    def dtype(self, *indices: int) -> DType | None:
+        """The first element type that is known among these operands, all operands when none is named."""
+        for index in indices or range(len(self._sources)):
+            source = self._sources[index] if index < len(self._sources) else None
+            if (
+                source is not None
+                and isinstance(source.type, TensorType | UnknownType)
+                and source.type.dtype is not None
+            ):
+                return source.type.dtype
+        return None
+
     def tensor(self, index: int) -> TensorType:
         """The tensor type of a present operand.
 
@@ -248,12 +260,15 @@ class Op:
         for item in fields(self):
             old = getattr(self, item.name)
             if isinstance(old, tuple) and any(isinstance(dim, SymbolicDim) for dim in old):
-                changed[item.name] = tuple(bind(dim, values) for dim in old)
+                changed[item.name] = tuple(None if dim is None else bind(dim, values) for dim in old)
         return replace(self, **changed) if changed else self
 
     def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
-        """Types of the outputs when some input's type is not known."""
-        return tuple(UnknownType() for _ in range(self.num_outputs))
+        """Types of the outputs when some input's type is not known.
+
+        The element type may be known all the same: by default it is that of the first operand.
+        """
+        return (UnknownType(inputs.dtype(0)),) * self.num_outputs
 
 
 def infer(op: Op, sources: Sequence[Source | None], node: str | None = None) -> tuple[tuple[Type, ...], Facts]:

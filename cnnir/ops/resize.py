@@ -37,8 +37,8 @@ class Resize(Op):
 
     scales: tuple[float, ...] | None = None
     """One an axis; None when `sizes` are given."""
-    sizes: tuple[Dim, ...] | None = None
-    """One an axis; None when `scales` are given."""
+    sizes: tuple[Dim | None, ...] | None = None
+    """One an axis, None for an axis that keeps its size whatever it is; None when `scales` are given."""
     mode: Mode = "nearest"
     coordinates: Coordinates = "half_pixel"
     """How an output position is taken back to the input."""
@@ -68,16 +68,17 @@ class Resize(Op):
             )
         if not all(0 < scale < math.inf for scale in self.scales or ()):
             raise CnnirError("resize-target", "a scale must be positive and finite", got=self.scales)
-        if any(is_known(size) and size < 0 for size in self.sizes or ()):
+        if any(size is not None and is_known(size) and size < 0 for size in self.sizes or ()):
             raise CnnirError("resize-target", "a size cannot be negative", got=list(self.sizes or ()))
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         data = inputs.tensor(0)
         if self.sizes is not None:
             for axis, (dim, size) in enumerate(zip(data.shape, self.sizes, strict=True)):
-                if decide_at_least(size, 1):
+                if size is not None and decide_at_least(size, 1):
                     facts.require_at_least(dim, 1, "resize-empty", f"axis {axis} has nothing to resample")
-            return (data.with_shape(self.sizes),)
+            pairs = zip(data.shape, self.sizes, strict=True)
+            return (data.with_shape(tuple(dim if size is None else size for dim, size in pairs)),)
         scaled = [_scaled(dim, scale) for dim, scale in zip(data.shape, self.scales or (), strict=True)]
         return (data.with_shape(tuple(scaled)),)
 

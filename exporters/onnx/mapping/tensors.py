@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 from onnx import TensorProto
 
-from cnnir.dims import Dim, is_known
+from cnnir.dims import Dim, decide_equal, is_known
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.mapping.attributes import Unmapped
 from cnnir.exporters.onnx.mapping.base import (
@@ -183,24 +183,29 @@ def read_split(source: Source) -> Read:
     axis = normalize_axis(source.attributes.integer("axis", 0), data.rank)
     sizes = source.ints_anywhere(1, "split", 13)
     count = source.attributes.integer("num_outputs", len(source.outputs))
-    if count < 1:
-        raise CnnirError("split-sizes", "num_outputs must be positive", got=count)
     if sizes is not None and len(sizes) != len(source.outputs):
         raise Unmapped("it has more parts than outputs")
     if sizes is not None:
         return Split(axis, sizes), source.inputs[:1]
+    if count < 1:
+        raise CnnirError("split-sizes", "num_outputs must be positive", got=count)
+    if count != len(source.outputs):
+        raise Unmapped("it has more parts than outputs")
     whole = data.shape[axis]
-    if not is_known(whole):
-        raise Unmapped("parts of a symbolic size are not defined here")
-    part = -(-whole // count)
-    if count != len(source.outputs) or (count - 1) * part > whole:
-        raise Unmapped("it does not split evenly")
-    return Split(axis, (*(part for _ in range(count - 1)), whole - part * (count - 1))), source.inputs[:1]
+    if source.opset < 18 and is_known(whole) and whole % count:
+        raise CnnirError("split-sizes", "before opset 18 equal parts have to be equal", got=f"{whole} in {count} parts")
+    return Split(axis, parts=count), source.inputs[:1]
 
 
 @writers.rule(Split)
 def write_split(target: Target, node: Node, op: Split) -> None:
-    """With sizes, which every opset takes."""
+    """With sizes, or for equal parts without: before opset 18 runtimes refuse a last one that is smaller."""
+    if op.parts:
+        shapes = [part.type.shape for part in node.outputs if isinstance(part.type, TensorType)]
+        if target.opset < 18 and shapes and decide_equal(shapes[0][op.axis], shapes[-1][op.axis]) is False:
+            require_opset(target, node, 18)
+        write_plain(target, node, "Split", axis=op.axis, num_outputs=op.parts if target.opset >= 18 else None)
+        return
     sizes = _known(op.sizes, "a Split")
     if target.opset < 13:
         write_plain(target, node, "Split", axis=op.axis, split=sizes)
@@ -303,7 +308,6 @@ def write_constant_of_shape(target: Target, node: Node, op: ConstantOfShape) -> 
 @reads("Resize", "Upsample")
 def read_resize(source: Source) -> Read:
     """Upsample and Resize before opset 11 take positions as they are and round down."""
-    rank = source.tensor(0).rank
     mode: Any = source.attributes.text("mode", "nearest")
     if source.opset < 11:
         scales = source.attributes.numbers("scales") if source.opset < 9 else source.float_setting(1, "scales")
@@ -313,16 +317,20 @@ def read_resize(source: Source) -> Read:
     _resize_extras(source)
     coordinates: Any = source.attributes.text("coordinate_transformation_mode", "half_pixel")
     rounding: Any = source.attributes.text("nearest_mode", "round_prefer_floor")
-    axes = source.attributes.integers("axes")
+    return Resize(*_resize_target(source), mode, coordinates, rounding), source.inputs[:1]
+
+
+def _resize_target(source: Source) -> tuple[tuple[float, ...] | None, tuple[int | None, ...] | None]:
+    """Scales or sizes since opset 11; since 18 perhaps for some axes alone, the others keep their size."""
+    rank, axes = source.tensor(0).rank, source.attributes.integers("axes")
     where = _each_once(axes, rank) if axes else list(range(rank))
     scales, sizes = source.float_setting(2, "scales"), source.int_setting(3, "sizes")
     if sizes is not None and not scales:
-        return Resize(
-            None, _spread(sizes, where, list(source.tensor(0).shape)), mode, coordinates, rounding
-        ), source.inputs[:1]
+        kept: list[int | None] = [None] * rank
+        return None, _spread(sizes, where, kept)
     if not scales or sizes:
         raise CnnirError("resize-target", "either scales or sizes are needed", got=[scales, sizes])
-    return Resize(_spread(scales, where, [1.0] * rank), None, mode, coordinates, rounding), source.inputs[:1]
+    return _spread(scales, where, [1.0] * rank), None
 
 
 def _spread(given: Sequence[T], where: Sequence[int], whole: list[T]) -> tuple[T, ...]:
@@ -349,28 +357,47 @@ def _resize_extras(source: Source) -> None:
 @writers.rule(Resize)
 def write_resize(target: Target, node: Node, op: Resize) -> None:
     """Before opset 11 only the old form can be said, before 10 it was called Upsample."""
-    scales = None if op.scales is None else np.asarray(op.scales, np.float32)
     if target.opset < 11:
-        if scales is None or op.coordinates != "asymmetric" or (op.mode == "nearest" and op.rounding != "floor"):
-            require_opset(target, node, 11)
-        name = "Resize" if target.opset == 10 else "Upsample"
-        if target.opset < 9:
-            write_plain(target, node, name, scales=[float(scale) for scale in np.asarray(scales)], mode=op.mode)
-            return
-        write_with_settings(target, node, name, [target.constant(node, "scales", np.asarray(scales))], mode=op.mode)
+        _write_old_resize(target, node, op)
         return
     if op.coordinates == "half_pixel_symmetric":
         require_opset(target, node, 19)
-    settings = ["", ""]
-    if scales is not None:
-        settings[1] = target.constant(node, "scales", scales)
+    settings, axes = ["", ""], None
+    if op.scales is not None:
+        settings[1] = target.constant(node, "scales", np.asarray(op.scales, np.float32))
     else:
-        settings.append(target.constant(node, "sizes", int64(_known(op.sizes or (), "a Resize"))))
+        axes, sizes = _resize_sizes(target, node, op.sizes or ())
+        settings.append(target.constant(node, "sizes", int64(sizes)))
     if target.opset < 13:
         # Up to opset 12 these two operands are not optional: empty tensors stand for absent ones.
         settings[0] = target.constant(node, "roi", np.zeros(0, np.float32))
         settings[1] = settings[1] or target.constant(node, "scales", np.zeros(0, np.float32))
     write_with_settings(
         target, node, "Resize", settings, mode=op.mode, coordinate_transformation_mode=op.coordinates,
-        nearest_mode=op.rounding if op.mode == "nearest" else None,
+        nearest_mode=op.rounding if op.mode == "nearest" else None, axes=axes,
     )  # fmt: skip
+
+
+def _resize_sizes(target: Target, node: Node, sizes: Sequence[Dim | None]) -> tuple[list[int] | None, list[int]]:
+    """Axes and sizes as an opset says them: before 18 there are no axes, and what is kept has to be a number."""
+    axes = [axis for axis, size in enumerate(sizes) if size is not None]
+    if len(axes) == len(sizes) or not axes or target.opset < 18:
+        type_ = node.output.type
+        whole = type_.shape if isinstance(type_, TensorType) else ()
+        if target.opset < 18 and any(
+            size is None and not is_known(dim) for dim, size in zip(whole, sizes, strict=True)
+        ):
+            require_opset(target, node, 18)
+        return None, _known(whole, "a Resize")
+    return axes, _known(tuple(size for size in sizes if size is not None), "a Resize")
+
+
+def _write_old_resize(target: Target, node: Node, op: Resize) -> None:
+    if op.scales is None or op.coordinates != "asymmetric" or (op.mode == "nearest" and op.rounding != "floor"):
+        require_opset(target, node, 11)
+    scales = np.asarray(op.scales, np.float32)
+    name = "Resize" if target.opset == 10 else "Upsample"
+    if target.opset < 9:
+        write_plain(target, node, name, scales=[float(scale) for scale in scales], mode=op.mode)
+    else:
+        write_with_settings(target, node, name, [target.constant(node, "scales", scales)], mode=op.mode)
