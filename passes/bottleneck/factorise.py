@@ -87,7 +87,8 @@ def factorise(
     for site in find_sites(graph, patterns, journal):
         fitting = tuple(kind for kind in site.kinds if mode in (kind, "auto"))
         if not fitting:
-            journal.refuse(f"{mode} needs a window, and a square or oblong one to separate", [site.node])
+            wanted = "two axes, wider than one cell along both" if mode == "separable" else "more than one cell"
+            journal.refuse(f"{mode} needs a window over {wanted}; mode=svd or auto takes this layer", [site.node])
             continue
         sites.append(site)
         kinds[site] = fitting
