@@ -17,7 +17,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from cnnir.dims import Dim, parse_dim
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
 from cnnir.ops import (
@@ -36,7 +35,7 @@ from cnnir.ops import (
     Relu,
     Softmax,
 )
-from cnnir.types import DType, TensorType, known_shape
+from cnnir.types import DType, TensorType, known_shape, outside_dim, outside_int
 from cnnir.weights import Fill, Seeded
 
 Pair: TypeAlias = int | tuple[int, int]
@@ -59,8 +58,12 @@ class GraphBuilder:
         self._counts: dict[str, int] = {}
 
     def input(self, name: str, shape: Sequence[int | str]) -> Value:
-        """A graph input; a text dim is a symbol (``"N"``) or an expression."""
-        dims: tuple[Dim, ...] = tuple(parse_dim(dim) if isinstance(dim, str) else dim for dim in shape)
+        """A graph input; a text dim is a symbol (``"N"``) or an expression.
+
+        Raises:
+            CnnirError: ``dim-number`` or ``dim-negative`` for what is no size, ``dim-syntax``, ``name-taken``.
+        """
+        dims = tuple(outside_dim(dim, node=name) for dim in shape)
         return self.graph.add_input(name, TensorType(self.dtype, dims))
 
     def op(self, op: Op, *inputs: Value | None, name: str | None = None) -> Value:
@@ -83,24 +86,33 @@ class GraphBuilder:
         """Convolution ``[N, C, H, W] -> [N, filters, H', W']``.
 
         Raises:
-            CnnirError: ``conv-group`` when the channels do not divide into groups; from inference.
+            CnnirError: ``conv-group`` when the channels do not divide into groups; ``dim-number`` or ``dim-negative``
+                for counts that are none; from inference.
         """
         name = name or self._name("conv")
         channels = self._channels(x, name)
+        filters = outside_int(filters, "filters", least=1, node=name)
+        groups = outside_int(groups, "groups", least=1, node=name)
         if channels % groups:
             raise CnnirError(
                 "conv-group", "channels do not divide into groups", node=name, got=f"{channels} / {groups}"
             )
-        shape = (filters, channels // groups, *_pair(kernel))
+        shape = (filters, channels // groups, *_pair(kernel, "kernel", name, least=1))
         operands = [x, *self._parameters(name, shape, math.prod(shape[1:]), filters if bias else None)]
-        top_left = _pair(padding)
-        op = Conv(strides=_pair(stride), pads=(*top_left, *top_left), dilations=_pair(dilation), group=groups)
+        top_left = _pair(padding, "padding", name)
+        op = Conv(
+            strides=_pair(stride, "stride", name, least=1),
+            pads=(*top_left, *top_left),
+            dilations=_pair(dilation, "dilation", name, least=1),
+            group=groups,
+        )
         return self.op(op, *operands, name=name)
 
     def linear(self, x: Value, outputs: int, *, bias: bool = True, name: str | None = None) -> Value:
         """Fully connected layer ``[N, features] -> [N, outputs]``; its weight is ``[outputs, features]``."""
         name = name or self._name("fc")
         features = self._channels(x, name)
+        outputs = outside_int(outputs, "outputs", least=1, node=name)
         operands = [x, *self._parameters(name, (outputs, features), features, outputs if bias else None)]
         return self.op(Gemm(trans_b=True), *operands, name=name)
 
@@ -116,21 +128,15 @@ class GraphBuilder:
         self, x: Value, kernel: Pair = 2, stride: Pair | None = None, padding: Pair = 0, *, name: str | None = None
     ) -> Value:
         """Max pooling; the stride is the kernel unless given."""
-        top_left = _pair(padding)
-        op = MaxPool(
-            kernel_shape=_pair(kernel), strides=_pair(kernel if stride is None else stride), pads=(*top_left, *top_left)
-        )
-        return self.op(op, x, name=name or self._name("pool"))
+        name = name or self._name("pool")
+        return self.op(MaxPool(*_window(kernel, stride, padding, name)), x, name=name)
 
     def average_pool(
         self, x: Value, kernel: Pair = 2, stride: Pair | None = None, padding: Pair = 0, *, name: str | None = None
     ) -> Value:
         """Average pooling; the stride is the kernel unless given, padding is not counted."""
-        top_left = _pair(padding)
-        op = AveragePool(
-            kernel_shape=_pair(kernel), strides=_pair(kernel if stride is None else stride), pads=(*top_left, *top_left)
-        )
-        return self.op(op, x, name=name or self._name("pool"))
+        name = name or self._name("pool")
+        return self.op(AveragePool(*_window(kernel, stride, padding, name)), x, name=name)
 
     def global_average_pool(self, x: Value, *, name: str | None = None) -> Value:
         """The mean of each map, ``[N, C, 1, 1]``."""
@@ -203,5 +209,19 @@ class GraphBuilder:
         return Fill(self.dtype, shape, np.asarray(value, self.dtype.numpy)[()])
 
 
-def _pair(value: Pair) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else value
+def _window(
+    kernel: Pair, stride: Pair | None, padding: Pair, node: str
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int, int, int]]:
+    """Kernel, strides and pads of a pooling."""
+    sizes = _pair(kernel, "kernel", node, least=1)
+    top_left = _pair(padding, "padding", node)
+    return sizes, sizes if stride is None else _pair(stride, "stride", node, least=1), (*top_left, *top_left)
+
+
+def _pair(value: Pair, what: str, node: str, *, least: int = 0) -> tuple[int, int]:
+    """One number for each spatial axis, checked."""
+    parts = tuple(value) if isinstance(value, Sequence) else (value, value)
+    if len(parts) != 2:
+        raise CnnirError("dim-number", f"{what} is one number or two", node=node, got=list(parts))
+    height, width = (outside_int(part, what, least=least, node=node) for part in parts)
+    return height, width

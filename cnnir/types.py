@@ -4,17 +4,40 @@ A value always has a type object. What is not known is an `UnknownType` or an `U
 """
 
 import importlib
+import operator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 
-from cnnir.dims import UNKNOWN, Dim, Shape, ceil_div, format_dim, is_known, product
+from cnnir.dims import (
+    UNKNOWN,
+    Dim,
+    Shape,
+    SymbolicDim,
+    UnknownDim,
+    ceil_div,
+    format_dim,
+    is_known,
+    parse_dim,
+    product,
+)
 from cnnir.errors import CnnirError
 
-__all__ = ["DType", "OptionalType", "SequenceType", "Shape", "TensorType", "Type", "UnknownType", "known_shape"]
+__all__ = [
+    "DType",
+    "OptionalType",
+    "SequenceType",
+    "Shape",
+    "TensorType",
+    "Type",
+    "UnknownType",
+    "known_shape",
+    "outside_dim",
+    "outside_int",
+]
 
 
 class DType(Enum):
@@ -195,6 +218,33 @@ def known_shape(shape: Shape, node: str | None = None) -> tuple[int, ...]:
             hint="bind them first",
         )
     return ints
+
+
+def outside_int(number: Any, what: str, *, least: int = 0, node: str | None = None) -> int:
+    """A count from outside (a caller's argument) as an int; NumPy's integers are taken, too.
+
+    Raises:
+        CnnirError: ``dim-number`` for what is no whole number, ``dim-negative`` below `least`.
+    """
+    try:
+        whole = operator.index(number)
+    except TypeError:
+        raise CnnirError("dim-number", f"{what} is a whole number", node=node, got=repr(number)) from None
+    if whole < least:
+        raise CnnirError("dim-negative", f"{what} out of range", node=node, expected=f"at least {least}", got=whole)
+    return whole
+
+
+def outside_dim(dim: object, what: str = "a dim", *, node: str | None = None) -> Dim:
+    """A dim from outside: a number of at least 0, the text of a symbol or an expression, or a dim.
+
+    Raises:
+        CnnirError: ``dim-number``, ``dim-negative`` or ``dim-syntax``.
+    """
+    if isinstance(dim, SymbolicDim | UnknownDim):
+        return dim
+    parsed = parse_dim(dim) if isinstance(dim, str) else dim
+    return parsed if isinstance(parsed, SymbolicDim | UnknownDim) else outside_int(parsed, what, node=node)
 
 
 Type: TypeAlias = TensorType | SequenceType | OptionalType | UnknownType

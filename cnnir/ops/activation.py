@@ -1,8 +1,10 @@
 """Activations: one input, one output of the same type."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from cnnir.errors import CnnirError
 from cnnir.ops.base import Facts, Inputs, Op, require_floats, require_front_axes, require_numbers, single
 from cnnir.types import Type
 
@@ -66,11 +68,36 @@ class HardSwish(Activation):
 class Clip(Activation):
     """``min(max(x, low), high)``; a bound that is None does not bind. ONNX operator specification: Clip."""
 
-    low: float | None = None
-    high: float | None = None
+    low: float | int | None = None
+    """A float where one holds the number exactly, else an int: the same bound has one form."""
+    high: float | int | None = None
+    """Likewise."""
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            bound = getattr(self, name)
+            if bound is not None:
+                object.__setattr__(self, name, _plainest(bound))
 
     def check(self, inputs: Inputs) -> None:
         require_numbers(inputs)
+        dtype = inputs.tensor(0).dtype
+        if not dtype.is_integer or dtype.bits is None:
+            return
+        least = 0 if dtype.value.startswith("u") else -(2 ** (dtype.bits - 1))
+        for bound in (self.low, self.high):
+            if bound is not None and not (bound % 1 == 0 and least <= bound < least + 2**dtype.bits):
+                raise CnnirError(
+                    "clip-bound", "a bound that the element type does not hold", expected=dtype.value, got=bound
+                )
+
+
+def _plainest(bound: float) -> float | int:
+    """The number as a float, or as an int where a float would round it."""
+    try:
+        return float(bound) if float(bound) == bound or math.isnan(bound) else int(bound)
+    except OverflowError:
+        return int(bound)
 
 
 @dataclass(frozen=True)

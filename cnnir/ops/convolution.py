@@ -8,7 +8,7 @@ from cnnir.dims import Dim, product
 from cnnir.errors import CnnirError
 from cnnir.ops.base import Cost, Facts, Inputs, Op, Operand, Role, require_floats, require_same_dtype
 from cnnir.ops.window import AutoPad, Window
-from cnnir.types import TensorType, Type, known_shape
+from cnnir.types import TensorType, Type, UnknownType, known_shape
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,9 @@ class Conv(Op):
             facts.require_equal(bias.shape[0], filters, "conv-bias", "bias does not match the number of filters")
         sizes = self.window(known_shape((0, 0, *weight.shape[2:]))).output_sizes(data.shape[2:], facts)
         return (TensorType(data.dtype, (data.shape[0], filters, *sizes)),)
+
+    def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
+        return (UnknownType(inputs.dtype()),)
 
     def cost(self, inputs: Inputs, outputs: Sequence[Type]) -> Cost:
         (output,) = outputs
@@ -127,6 +130,9 @@ class ConvTranspose(Op):
         for axis, size in enumerate(sizes):
             facts.require_at_least(size, 1, "window-too-large", f"the output is empty on spatial axis {axis}")
         return (TensorType(data.dtype, (data.shape[0], filters, *sizes)),)
+
+    def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
+        return (UnknownType(inputs.dtype()),)
 
     def output_sizes(self, sizes: Sequence[Dim], weight_shape: Sequence[int]) -> tuple[Dim, ...]:
         """Spatial sizes of the output."""

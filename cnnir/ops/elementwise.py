@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from cnnir.errors import CnnirError
 from cnnir.ops.base import Facts, Inputs, Op, Operand, require_numbers, require_same_dtype
 from cnnir.ops.broadcasting import broadcast
-from cnnir.types import DType, TensorType, Type
+from cnnir.types import DType, TensorType, Type, UnknownType
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,9 @@ class Arithmetic(Op):
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         tensors = inputs.tensors()
         return (TensorType(tensors[0].dtype, broadcast([tensor.shape for tensor in tensors], facts)),)
+
+    def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
+        return (UnknownType(inputs.dtype()),)
 
 
 @dataclass(frozen=True)
@@ -53,12 +57,27 @@ class Sum(Arithmetic):
 
 @dataclass(frozen=True)
 class Cast(Op):
-    """The same elements in another element type. ONNX operator specification: Cast."""
+    """The same elements in another element type, texts and complex numbers excepted.
+
+    ONNX operator specification: Cast.
+    """
 
     to: DType
 
     def check(self, inputs: Inputs) -> None:
-        inputs.tensor(0)
+        for dtype in (inputs.dtype(0), self.to):
+            if dtype in (DType.STRING, DType.COMPLEX64, DType.COMPLEX128):
+                raise CnnirError(
+                    "cast-mode",
+                    f"casts from or to {dtype.value} are not defined here",
+                    got=f"a cast to {self.to.value}",
+                )
+        inputs.type(0)
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         return (TensorType(self.to, inputs.tensor(0).shape),)
+
+    def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
+        # What cannot be cast cannot whatever the shape.
+        self.check(inputs)
+        return (UnknownType(self.to),)

@@ -7,7 +7,7 @@ from typing import ClassVar
 from cnnir.dims import Dim, Shape
 from cnnir.ops.base import Cost, Facts, Inputs, Op, Operand, Role, require_numbers, require_same_dtype
 from cnnir.ops.broadcasting import broadcast
-from cnnir.types import TensorType, Type
+from cnnir.types import TensorType, Type, UnknownType
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,9 @@ class Gemm(Op):
             _check_unidirectional(inputs.tensor(2).shape, (rows, columns), facts)
         return (inputs.tensor(0).with_shape((rows, columns)),)
 
+    def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
+        return (UnknownType(inputs.dtype()),)
+
     def cost(self, inputs: Inputs, outputs: Sequence[Type]) -> Cost:
         rows, inner, _, columns = self.sizes(inputs)
         return Cost(rows * inner * columns)
@@ -91,6 +94,9 @@ class MatMul(Op):
         facts.require_equal(left[-1], expected, "matmul-inner", "the inner dims of the product differ")
         batch = broadcast([left[:-2], right[:-2]], facts)
         return (inputs.tensor(0).with_shape((*batch, *rows, *columns)),)
+
+    def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
+        return (UnknownType(inputs.dtype()),)
 
     def cost(self, inputs: Inputs, outputs: Sequence[Type]) -> Cost:
         (output,) = outputs

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cnnir.ops.base import Facts, Inputs, Op, require_floats, require_numbers
 from cnnir.ops.window import AutoPad, Window
-from cnnir.types import DType, TensorType, Type
+from cnnir.types import DType, TensorType, Type, UnknownType
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,9 @@ class MaxPool(Pool):
         if not self.with_indices or not isinstance(maxima, TensorType):
             return (maxima,)
         return maxima, TensorType(DType.INT64, maxima.shape)
+
+    def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
+        return (UnknownType(inputs.dtype(0)), UnknownType(DType.INT64))[: self.num_outputs]
 
 
 @dataclass(frozen=True)

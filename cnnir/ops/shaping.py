@@ -6,7 +6,7 @@ from typing import ClassVar
 from cnnir.dims import UNKNOWN, Dim, Shape, decide_equal, is_known, product
 from cnnir.errors import CnnirError
 from cnnir.ops.base import Facts, Inputs, Op, normalize_axis
-from cnnir.types import DType, TensorType, Type
+from cnnir.types import DType, TensorType, Type, UnknownType
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,9 @@ class Identity(Op):
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         return (inputs.type(0),)
 
+    def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
+        return (inputs.type(0),)
+
 
 @dataclass(frozen=True)
 class Dropout(Op):
@@ -183,3 +186,6 @@ class Dropout(Op):
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         data = inputs.tensor(0)
         return (data, TensorType(DType.BOOL, data.shape)) if self.with_mask else (data,)
+
+    def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
+        return (UnknownType(inputs.dtype(0)), UnknownType(DType.BOOL))[: self.num_outputs]

@@ -1,6 +1,7 @@
 """Activations, written with ``out=`` so that they may run in place."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -27,13 +28,19 @@ def leaky_relu(op: LeakyRelu, inputs: Sequence[AnyArray | None], outputs: Sequen
 def clip(op: Clip, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """First the lower bound, then the upper: where they cross the upper one wins, as ONNX says."""
     x, out = present(inputs, 0), outputs[0]
-    if op.low is not None:
-        np.maximum(x, x.dtype.type(op.low), out=out)
+    low, high = (_scalar(bound, x.dtype) for bound in (op.low, op.high))
+    if low is not None:
+        np.maximum(x, low, out=out)
         x = out
-    if op.high is not None:
-        np.minimum(x, x.dtype.type(op.high), out=out)
-    elif op.low is None:
+    if high is not None:
+        np.minimum(x, high, out=out)
+    elif low is None:
         np.copyto(out, x)
+
+
+def _scalar(bound: float | None, dtype: np.dtype[Any]) -> Any:
+    """The bound in the tensor's element type; an integer's by way of int, which is exact."""
+    return None if bound is None else dtype.type(int(bound) if np.issubdtype(dtype, np.integer) else bound)
 
 
 @kernels.rule(Sigmoid)
