@@ -10,10 +10,11 @@ from cnnir.dims import UNKNOWN, Dim
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
 from cnnir.ops.base import Inputs, Role
+from cnnir.ops.opaque import Opaque
 from cnnir.types import TensorType
 
 _PARAMETERS = (Role.DATA, Role.WEIGHT, Role.BIAS)
-"""Roles in which a constant is a parameter: statistics are measured, settings are no numbers of the network's."""
+"""Roles in which a constant is a parameter, of whatever element type: statistics are measured, settings steer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +24,19 @@ class NodeCosts:
     Attributes:
         node: Whose costs.
         macs: Multiply-accumulates, None when not known.
-        params: Elements of the floating-point constants that it reads, statistics and settings left out.
-        weights: Those of `params` that stand where the op has its weight.
-        biases: Those of `params` that stand where the op has its bias.
+        params: Elements of the constants that it reads, of any element type, statistics and settings left out; None
+            when not known: an opaque op does not say what a constant is to it.
+        weights: Those of `params` that stand where the op has its weight; None likewise.
+        biases: Those of `params` that stand where the op has its bias; None likewise.
         weight_bytes: Bytes of all constants that it reads, statistics and settings among them; None when not known.
         reasons: Why something is not known; empty when all is.
     """
 
     node: Node
     macs: Dim | None
-    params: Dim
-    weights: Dim
-    biases: Dim
+    params: Dim | None
+    weights: Dim | None
+    biases: Dim | None
     weight_bytes: Dim | None
     reasons: tuple[str, ...] = ()
 
@@ -48,18 +50,18 @@ class GraphCosts:
     Attributes:
         nodes: One entry a node.
         macs: Multiply-accumulates of one run, None when a node's are not known.
-        params: Parameters.
-        weights: Parameters in the role of a weight.
-        biases: Parameters in the role of a bias.
+        params: Parameters, None when a node's are not known.
+        weights: Parameters in the role of a weight, None likewise.
+        biases: Parameters in the role of a bias, None likewise.
         weight_bytes: Bytes of all constants, None when a node's are not known.
         reasons: Why a sum is not known, each naming its node.
     """
 
     nodes: tuple[NodeCosts, ...]
     macs: Dim | None
-    params: Dim
-    weights: Dim
-    biases: Dim
+    params: Dim | None
+    weights: Dim | None
+    biases: Dim | None
     weight_bytes: Dim | None
     reasons: tuple[str, ...]
 
@@ -80,40 +82,51 @@ def costs(graph: Graph) -> GraphCosts:
 
     MACs follow each op's own definition, params the rule of one convolution, ``K * (F * F * C / group + 1)``.
     """
+    stored: set[Value] = set()
     counted: set[Value] = set()
-    entries = tuple(_node_costs(node, counted) for node in graph.nodes)
+    entries = tuple(_node_costs(node, stored, counted) for node in graph.nodes)
     return GraphCosts(
         entries,
         _total(entry.macs for entry in entries),
-        _sum(entry.params for entry in entries),
-        _sum(entry.weights for entry in entries),
-        _sum(entry.biases for entry in entries),
+        _total(entry.params for entry in entries),
+        _total(entry.weights for entry in entries),
+        _total(entry.biases for entry in entries),
         _total(entry.weight_bytes for entry in entries),
         tuple(f"{entry.node.label}: {reason}" for entry in entries for reason in entry.reasons),
     )
 
 
-def _node_costs(node: Node, counted: set[Value]) -> NodeCosts:
+def _node_costs(node: Node, stored: set[Value], counted: set[Value]) -> NodeCosts:
+    """Costs of a node, but for constants whose bytes (`stored`) or elements (`counted`) stand at one before it."""
     macs, reasons = _macs(node)
-    elements: dict[Role, Dim] = dict.fromkeys(Role, 0)
+    constants = [(node.op.operand(i).role, value) for i, value in enumerate(node.inputs) if value and value.weight]
     weight_bytes: Dim = 0
-    for index, value in enumerate(node.inputs):
-        if value is None or value.weight is None or value in counted:
+    for value in dict.fromkeys(value for _, value in constants):
+        if value not in stored and value.weight is not None:
+            stored.add(value)
+            if value.weight.type.bytes == UNKNOWN:
+                reasons.append(f"{value.name} holds texts, which have no fixed size")
+            weight_bytes = weight_bytes + value.weight.type.bytes
+    elements: dict[Role, Dim] = dict.fromkeys(Role, 0)
+    hidden: list[str] = []
+    for role, value in constants:
+        if value in counted or value.weight is None:
             continue
+        if not isinstance(node.op, Opaque):
+            elements[role] = elements[role] + value.weight.type.elements
+        elif all(isinstance(user.op, Opaque) for user in value.users):
+            hidden.append(value.name)
+        else:
+            continue  # counted where an op reads it that says what it is
         counted.add(value)
-        type_ = value.weight.type
-        if type_.bytes == UNKNOWN:
-            reasons.append(f"{value.name} holds texts, which have no fixed size")
-        weight_bytes = weight_bytes + type_.bytes
-        if type_.dtype.is_float:
-            role = node.op.operand(index).role
-            elements[role] = elements[role] + type_.elements
+    if hidden:
+        reasons.append(f"what {', '.join(hidden)} is to {node.op.kind} is not known, so neither are its parameters")
     return NodeCosts(
         node,
         macs,
-        _sum(elements[role] for role in _PARAMETERS),
-        elements[Role.WEIGHT],
-        elements[Role.BIAS],
+        None if hidden else _sum(elements[role] for role in _PARAMETERS),
+        None if hidden else elements[Role.WEIGHT],
+        None if hidden else elements[Role.BIAS],
         None if weight_bytes == UNKNOWN else weight_bytes,
         tuple(reasons),
     )

@@ -42,9 +42,9 @@ class Row:
         shares: With what it shares its bytes (``in place of conv1``), empty when it takes memory of its own.
         elements: Elements of the outputs that take memory of their own; None when not known.
         bytes: Their size.
-        weights: Elements in the role of a weight that it reads first.
-        biases: Elements in the role of a bias.
-        params: All parameters.
+        weights: Elements in the role of a weight that it reads first; None when not known.
+        biases: Elements in the role of a bias; None when not known.
+        params: All parameters; None when not known.
         weight_bytes: Bytes of all constants that it reads first, running statistics and settings too.
         macs: Multiply-accumulates; None when not known.
         reasons: Why something is not known.
@@ -58,9 +58,9 @@ class Row:
     shares: str
     elements: Dim | None
     bytes: Dim | None
-    weights: Dim = 0
-    biases: Dim = 0
-    params: Dim = 0
+    weights: Dim | None = 0
+    biases: Dim | None = 0
+    params: Dim | None = 0
     weight_bytes: Dim | None = 0
     macs: Dim | None = 0
     reasons: tuple[str, ...] = ()
@@ -77,9 +77,9 @@ class Totals:
 
     elements: Dim | None
     bytes: Dim | None
-    weights: Dim
-    biases: Dim
-    params: Dim
+    weights: Dim | None
+    biases: Dim | None
+    params: Dim | None
     weight_bytes: Dim | None
     macs: Dim | None
 
@@ -96,7 +96,8 @@ class Totals:
     @property
     def known(self) -> bool:
         """False when some sum has an unknown part."""
-        return None not in (self.elements, self.bytes, self.weight_bytes, self.macs)
+        figures = (self.elements, self.bytes, self.weights, self.biases, self.params, self.weight_bytes, self.macs)
+        return None not in figures
 
 
 @dataclass(frozen=True)

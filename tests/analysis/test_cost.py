@@ -7,7 +7,8 @@ from cnnir.analysis import costs
 from cnnir.dims import UNKNOWN, symbol
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
-from cnnir.ops import Add, BatchNormalization, Conv, Gemm, Mul, Opaque, Relu
+from cnnir.ops import Add, BatchNormalization, ConstantOfShape, Conv, Gemm, Mul, Opaque, Relu
+from cnnir.reports import table
 from cnnir.types import DType, TensorType, UnknownType
 from cnnir.weights import Array, Fill
 from cnnir.zoo.vgg import vgg16
@@ -58,15 +59,56 @@ def test_statistics_are_bytes_but_no_parameters() -> None:
     assert found.weight_bytes == 4 * 6 * 4
 
 
-def test_constants_in_the_role_of_data_are_parameters_when_they_are_floats() -> None:
+def test_constants_in_the_role_of_data_are_parameters_of_any_element_type() -> None:
     graph = Graph()
     x = image(graph, 1, 6, 4, 4)
     graph.add_node(Mul(), [x, fill(graph, "factor", 1, 6, 1, 1)])
     whole = graph.add_input("whole", TensorType(DType.INT64, (3,)))
     graph.add_node(Add(), [whole, fill(graph, "offset", 3, dtype=DType.INT64)])
     found = costs(graph)
-    assert (found.params, found.weights, found.biases) == (6, 0, 0)
+    assert (found.params, found.weights, found.biases) == (6 + 3, 0, 0)
     assert found.weight_bytes == 6 * 4 + 3 * 8
+
+
+def test_settings_are_no_parameters() -> None:
+    graph = Graph()
+    graph.add_node(ConstantOfShape(), [graph.add_weight("shape", Array.of(np.array([2, 3])))])
+    found = costs(graph)
+    assert (found.params, found.weights, found.biases, found.weight_bytes) == (0, 0, 0, 16)
+
+
+def test_constants_of_opaque_nodes_may_be_parameters() -> None:
+    """An int8 weight on its way through DequantizeLinear: how many weights the network has is not known, not 0."""
+    graph = Graph()
+    stored = [fill(graph, "w", 4, 4, 3, 3, dtype=DType.INT8), fill(graph, "scale")]
+    dequantize = graph.add_node(Opaque("", "DequantizeLinear", 13), stored, name="dequantize")
+    dequantize.output.type = TensorType(DType.FLOAT32, (4, 4, 3, 3))
+    conv = graph.add_node(CONV, [image(graph, 1, 4, 8, 8), dequantize.output, fill(graph, "b", 4)])
+    found = costs(graph)
+    assert (found.of(conv).params, found.of(conv).biases, found.of(conv).weights) == (4, 4, 0)
+    for figures in (found, found.of(dequantize)):
+        assert (figures.params, figures.weights, figures.biases) == (None, None, None)
+    assert found.weight_bytes == 4 * 4 * 9 + 4 + 16
+    (reason,) = [reason for reason in found.reasons if "parameters" in reason]
+    assert reason.startswith("dequantize (DequantizeLinear): what w, scale is")
+    totals = table(graph).totals
+    assert not totals.known
+    assert (totals.params, totals.weights, totals.weight_bytes) == (None, None, 4 * 4 * 9 + 4 + 16)
+    data = table(graph).as_json()
+    assert data["totals"]["params"] is data["totals"]["weights"] is data["totals"]["biases"] is None
+    assert data["rows"][1]["weights"] is None
+    assert str(table(graph)).count("unknown") >= 3
+
+
+def test_an_op_that_says_what_a_constant_is_counts_it() -> None:
+    """Also when an opaque node reads it first; the bytes stand at the first reader, whatever it is."""
+    graph = Graph()
+    weight = fill(graph, "w", 4, 4, 3, 3)
+    first = graph.add_node(Opaque("", "Mystery", 1), [weight])
+    second = graph.add_node(CONV, [image(graph, 1, 4, 8, 8), weight])
+    found = costs(graph)
+    assert (found.of(first).params, found.of(second).weights, found.weights) == (0, 4 * 4 * 9, 4 * 4 * 9)
+    assert (found.of(first).weight_bytes, found.of(second).weight_bytes) == (4 * 4 * 4 * 9, 0)
 
 
 def test_an_unread_weight_is_in_no_sum() -> None:
@@ -106,7 +148,7 @@ def test_texts_have_no_bytes() -> None:
     node = graph.add_node(Opaque("", "Lookup", 1), [image(graph, 4), names])
     found = costs(graph)
     assert found.weight_bytes is None
-    assert found.of(node).params == 0
+    assert found.of(node).params is None
     assert any("names" in reason for reason in found.reasons)
 
 
