@@ -1,6 +1,7 @@
 """Passes: graph to graph, or graph to plan."""
 
 from cnnir.passes.base import Change, Journal, Pass, PassResult, Preserves, Refusal, StageRecord
+from cnnir.passes.batch import SetBatch, SetSize
 from cnnir.passes.cut import Cut, cut
 from cnnir.passes.dead_code import DeadCode
 from cnnir.passes.fc_to_conv import FcToConv
@@ -8,6 +9,7 @@ from cnnir.passes.fold import Fold
 from cnnir.passes.manager import apply
 from cnnir.passes.patterns import Match, Pattern, constant, either, find, node, through, value
 from cnnir.passes.pipeline import Pipeline, make_pass
+from cnnir.passes.precision import HalfWeights
 from cnnir.passes.registry import REGISTRY, all_passes, find_pass, register
 from cnnir.passes.replacement import replace_subgraph
 from cnnir.passes.rules import NotApplicable, RulePass, rule
@@ -21,6 +23,7 @@ __all__ = [
     "DeadCode",
     "FcToConv",
     "Fold",
+    "HalfWeights",
     "InferShapes",
     "Journal",
     "Match",
@@ -32,6 +35,8 @@ __all__ = [
     "Preserves",
     "Refusal",
     "RulePass",
+    "SetBatch",
+    "SetSize",
     "StageRecord",
     "ValueCheck",
     "all_passes",

@@ -10,12 +10,14 @@ from typing import TypeVar
 
 from cnnir.errors import CnnirError
 from cnnir.passes.base import Pass
+from cnnir.passes.batch import SetBatch, SetSize
 from cnnir.passes.bottleneck import Bottleneck, MergeLinear
 from cnnir.passes.cut import Cut
 from cnnir.passes.dead_code import DeadCode
 from cnnir.passes.fc_to_conv import FcToConv
 from cnnir.passes.fold import Fold
 from cnnir.passes.pool_to_conv import PoolToConv
+from cnnir.passes.precision import HalfWeights
 from cnnir.passes.shape_inference import InferShapes
 
 BUILT_IN: tuple[type[Pass], ...] = (
@@ -24,9 +26,12 @@ BUILT_IN: tuple[type[Pass], ...] = (
     DeadCode,
     FcToConv,
     Fold,
+    HalfWeights,
     InferShapes,
     MergeLinear,
     PoolToConv,
+    SetBatch,
+    SetSize,
 )
 """The passes that come with cnnir."""
 

@@ -58,6 +58,17 @@ def resize_inputs(graph: Graph, shapes: Mapping[str, Sequence[int | str]]) -> Gr
     return result
 
 
+def retype_inputs(graph: Graph, types: Mapping[Value, Type], journal: Journal) -> None:
+    """Other types for inputs, all at once and in this graph itself; all else is inferred anew.
+
+    Raises:
+        CnnirError: from a node that does not take the new types; the graph is then of no use.
+    """
+    for value, type_ in types.items():
+        value.type = type_
+    _rederive(graph, journal, keep_declared=False)
+
+
 def bind(graph: Graph, dims: Mapping[str, int]) -> Graph:
     """A new graph with symbolic dims bound to numbers; other symbols stay.
 

@@ -1,0 +1,151 @@
+"""Another batch and another size: what comes out is the network run image by image."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cnnir
+from cnnir.builder import GraphBuilder
+from cnnir.errors import CnnirError
+from cnnir.graph import Graph, Value
+from cnnir.ops import Concat, MatMul, Opaque, ReduceMean, Reshape, Softmax, Squeeze, Transpose
+from cnnir.ops.base import Op
+from cnnir.types import DType, TensorType, known_shape
+from tests import models
+from tests.random_graphs import random_graph
+
+
+def images(graph: Graph, count: int, seed: int = 0) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """So many images for the one input."""
+    (value,) = graph.inputs
+    assert isinstance(value.type, TensorType)
+    shape = (count, *known_shape(value.type.shape[1:]))
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["squeezenet", "shufflenet", "inception_v1"])
+def test_real_networks(name: str, tmp_path: Path) -> None:
+    """Three images at once are three images one by one, in ONNX Runtime from the exported file."""
+    graph = models.with_random_weights(cnnir.load(models.path(name)))
+    result = graph.apply("set-batch", batch="3")
+    assert result.graph.inputs[0].type == TensorType(DType.FLOAT32, (3, 3, 224, 224))
+    sessions = []
+    for number, one in enumerate((graph, result.graph)):
+        cnnir.save(one, tmp_path / f"{number}.onnx")
+        sessions.append(onnxruntime.InferenceSession(tmp_path / f"{number}.onnx", providers=["CPUExecutionProvider"]))
+    feed = images(graph, 3)
+    source = graph.inputs[0].name
+    (whole,) = sessions[1].run(None, {source: feed})
+    for number in range(3):
+        (single,) = sessions[0].run(None, {source: feed[number : number + 1]})
+        np.testing.assert_allclose(whole[number], single[0], rtol=1e-3, atol=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_random_graphs(seed: int) -> None:
+    """A symbolic batch, whatever the old one was; each image gives what it gives alone."""
+    graph = random_graph(np.random.default_rng(seed), 12)
+    result = graph.apply("set-batch{batch=batch}").graph
+    feed = images(graph, 3, seed % 1000)
+    whole = result.run({"x": feed})
+    for number in range(3):
+        single = result.run({"x": feed[number : number + 1]})
+        for name, array in whole.items():
+            np.testing.assert_allclose(array[number], single[name][0], rtol=1e-4, atol=1e-5)
+    assert all(str(value.type).split("[")[1].startswith("batch") for value in result.outputs)
+    old = graph.inputs[0].type
+    assert isinstance(old, TensorType)
+    back = result.apply("set-batch", batch=str(old.shape[0])).graph
+    assert {value.name: value.type for value in back.values} == {value.name: value.type for value in graph.values}
+
+
+def with_op(op: Op, *, shape: tuple[int, ...] = (1, 4, 2, 2), twice: bool = False) -> Graph:
+    """One node between an input and an output."""
+    graph = Graph("one")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, shape))
+    operands: list[Value] = [x, x] if twice else [x]
+    graph.set_outputs([graph.add_node(op, operands, name="culprit", outputs=["y"]).output])
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("graph", "words"),
+    [
+        (with_op(Transpose((1, 0, 2, 3))), "batch in front"),
+        (with_op(Reshape((4, 4))), "holds for one batch only"),
+        (with_op(Reshape((4, -1))), "batch in front"),
+        (with_op(Concat(0), twice=True), "images in front"),
+        (with_op(Softmax((0,))), "sums over the batch"),
+        (with_op(Squeeze((0,))), "batch"),
+        (with_op(Opaque("acme", "Mystery", 1)), "nobody here knows"),
+        (with_op(MatMul(), shape=(4, 4), twice=True), "batch"),
+    ],
+)
+def test_what_mixes_images_is_refused_by_name(graph: Graph, words: str) -> None:
+    """The node is named, and the graph is as it was."""
+    before = str(graph)
+    with pytest.raises(CnnirError) as caught:
+        graph.apply("set-batch{batch=2}")
+    assert "culprit" in str(caught.value)
+    assert words in str(caught.value)
+    assert str(graph) == before
+
+
+def test_reshapes_that_name_the_batch() -> None:
+    """A target of 1 in front is the batch where what it reads has it in front."""
+    builder = GraphBuilder("flat")
+    x = builder.conv(builder.input("x", (1, 3, 8, 8)), 4, kernel=3, name="c")
+    flat = builder.op(Reshape((1, 4 * 36)), x, name="flat")
+    graph = builder.build(builder.linear(flat, 5, name="fc"))
+    result = graph.apply("set-batch", batch="6")
+    assert result.graph.node("flat").op == Reshape((0, 144))
+    assert result.graph.value("fc").type == TensorType(DType.FLOAT32, (6, 5))
+    assert any("flat (Reshape)" in str(change) for change in result.changes)
+
+
+def test_parts_of_an_image_in_front() -> None:
+    """A Reshape may put the rows of one image in front, and back."""
+    builder = GraphBuilder("parts")
+    x = builder.input("x", (2, 4, 3))
+    rows = builder.op(Reshape((8, 3)), x, name="rows")
+    with pytest.raises(CnnirError, match="rows"):
+        builder.build(rows).apply("set-batch{batch=3}")
+    builder = GraphBuilder("parts")
+    rows = builder.op(Reshape((-1, 3)), builder.input("x", (2, 4, 3)), name="rows")
+    graph = builder.build(builder.op(Reshape((-1, 12)), builder.relu(rows), name="y")).apply("set-batch{batch=5}").graph
+    assert graph.value("rows").type == TensorType(DType.FLOAT32, (20, 3))
+    assert graph.value("y").type == TensorType(DType.FLOAT32, (5, 12))
+
+
+def test_refusals() -> None:
+    """The batch that is there, symbols that are taken, inputs without one in common."""
+    graph = with_op(ReduceMean((2, 3)))
+    assert graph.apply("set-batch{batch=1}").refusals
+    builder = GraphBuilder("open")
+    graph = builder.build(builder.relu(builder.input("x", (1, 3, "H", "W"))))
+    for batch, code in (("H", "batch-symbol"), ("0", "dim-negative"), ("H + 1", "dim-syntax")):
+        with pytest.raises(CnnirError, match=code):
+            graph.apply("set-batch", batch=batch)
+    builder.input("other", (2, 3))
+    with pytest.raises(CnnirError, match="batch-inputs"):
+        builder.graph.apply("set-batch")
+
+
+def test_sizes() -> None:
+    """Numbers and symbols; the plain resize gives the same types."""
+    graph = cnnir.load(models.path("squeezenet"))
+    (source,) = graph.inputs
+    result = graph.apply("set-size{size=256x320}").graph
+    expected = graph.resize({source.name: (1, 3, 256, 320)})
+    assert {value.name: value.type for value in result.values} == {v.name: v.type for v in expected.values}
+    assert str(graph.apply("set-size").graph.inputs[0].type) == "float32[1, 3, H, W]"
+    for size in ("256", "0x3", "1x2x3"):
+        with pytest.raises(CnnirError):
+            graph.apply("set-size", size=size)
+    with pytest.raises(CnnirError, match="Reshape"):
+        cnnir.load(models.path("vgg19")).apply("set-size{size=384x384}")
