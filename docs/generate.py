@@ -35,9 +35,57 @@ class. *in place*: the result may be written over an operand; *view*: the result
 """
 
 
+_DEPARTURES = (
+    (
+        "ConvTranspose with SAME and a window smaller than its stride",
+        "the output is `size * stride`; the cells that nothing reaches lie at the end",
+        "the output ends with the last cell that is reached",
+    ),
+    (
+        "MaxPool and AveragePool with SAME and dilations",
+        "the output is `ceil(size / stride)`; the window's gaps count when padding is worked out",
+        "the gaps do not count, so the output is smaller",
+    ),
+    (
+        "Slice with a negative step and an end of INT32_MAX or INT64_MAX",
+        "an end behind the last element: nothing is taken",
+        "an open end: down to the first element",
+    ),
+    ("LRN with an even size", "one neighbour more above than below", "refused"),
+    ("Resize by scales that keep the shape", "positions move by the scale", "the input is copied"),
+    ("Clip of floats with an infinite lower bound", "infinity", "the largest finite number"),
+)
+"""What, the specification's reading, ONNX Runtime's; tests/interpreter/test_departures.py holds them."""
+
+_DIFFERENCES = """
+## Where the specification and ONNX Runtime differ
+
+Kernels and shapes follow the text of ONNX's operator specification. ONNX Runtime, which judges the numbers in the
+tests, departs from it in these places, and so will a model that is exported and run there:
+
+| op | the specification, and here | ONNX Runtime |
+|---|---|---|
+"""
+
+_OPEN = """
+Where the specification leaves a question open:
+
+- Floats of fewer than 32 bits are computed in float32 and rounded once, as ONNX Runtime does.
+- The mean of integers is exact and rounded towards zero, as in ONNX Runtime.
+- A Gemm of integers whose `alpha` or `beta` is a fraction is computed in floats and rounded towards zero, as in ONNX's
+  reference implementation; ONNX Runtime has no such Gemm.
+- A Pad that crops more on one side than there is fills the output with the constant, as in ONNX Runtime; in other modes
+  it is refused, as there.
+- The size of a Resize by scales is the float32 product, rounded down, as in ONNX Runtime: `0.7 * 10` gives 7. For a
+  symbolic size there is a formula where no product is rounded (2, 1.5, 0.375), else it is unknown until it is bound.
+"""
+
+
 def ops_page() -> str:
-    """The table of all ops."""
-    return _HEAD + "".join(f"{_row(op)}\n" for op in sorted(DEFINED, key=lambda op: op.__name__))
+    """The table of all ops, and where others read the specification otherwise."""
+    ops = "".join(f"{_row(op)}\n" for op in sorted(DEFINED, key=lambda op: op.__name__))
+    departures = "".join(f"| {' | '.join(row)} |\n" for row in _DEPARTURES)
+    return _HEAD + ops + _DIFFERENCES + departures + _OPEN
 
 
 def _row(op: type[Op]) -> str:
