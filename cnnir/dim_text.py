@@ -7,7 +7,10 @@ from typing import NoReturn
 from cnnir.dims import UNKNOWN, Dim, symbol
 from cnnir.errors import CnnirError
 
-_TOKEN = re.compile(r"\s*(?:(?P<int>\d+)|(?P<name>[^\W\d]\w*)|(?P<quoted>\"(?:[^\"\\]|\\.)*\")|(?P<sign>//|[-+*%()?]))")
+# A bare hyphen between letters belongs to a name, as exporters write them (batch-size); a minus has spaces around it.
+_TOKEN = re.compile(
+    r"\s*(?:(?P<int>\d+)|(?P<name>[^\W\d]\w*(?:-[^\W\d]\w*)*)|(?P<quoted>\"(?:[^\"\\]|\\.)*\")|(?P<sign>//|[-+*%()?]))"
+)
 
 _DEEPEST = 100
 """Parentheses and signs within each other: the parser calls itself for each."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cnnir import constraints
 from cnnir.constraints import Constraint
 from cnnir.errors import CnnirError
+from cnnir.names import wishes
 from cnnir.ops.base import Op, infer
 from cnnir.types import Type
 from cnnir.weights import AnyArray, Weight
@@ -225,12 +226,7 @@ class Graph:
     def fresh_name(self, wish: str, *, node: bool = False) -> str:
         """The wished name, or the first of wish_1, wish_2, ... that no value (or node) bears yet."""
         taken: Mapping[str, object] = self._nodes if node else self._values
-        if wish not in taken:
-            return wish
-        number = 1
-        while f"{wish}_{number}" in taken:
-            number += 1
-        return f"{wish}_{number}"
+        return next(name for name in wishes(wish) if name not in taken)
 
     # Making
 

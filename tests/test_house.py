@@ -22,7 +22,7 @@ TOP = Path(__file__).parents[1]
 PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())
 
 LAYERS = (
-    ("errors", "dims", "dim_text", "constraints", "units", "files"),
+    ("errors", "dims", "dim_text", "constraints", "names", "units", "files"),
     ("types", "weights"),
     ("ops",),
     ("graph", "builder"),

@@ -1,5 +1,6 @@
 """From an ONNX model to a graph."""
 
+import contextlib
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -8,6 +9,7 @@ from onnx.inliner import inline_local_functions
 
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.bodies import captured_names
+from cnnir.exporters.onnx.carried import taken_along
 from cnnir.exporters.onnx.folded import FOLDED, folded_weight
 from cnnir.exporters.onnx.mapping import Operand, Pending, Source, Unmapped, read_node
 from cnnir.exporters.onnx.order import executable_order
@@ -70,8 +72,18 @@ def read(model: ModelProto, folder: Path | None = None) -> Graph:
         )  # fmt: skip
     require_text(model)
     if model.functions:
-        model = inline_local_functions(model)
+        model = _inlined(model)
     return _Reader(model, folder).graph
+
+
+def _inlined(model: ModelProto) -> ModelProto:
+    """The model with its local functions put in place; those that cannot be are carried along with their calls."""
+    # What the inliner and the version converter raise is not documented.
+    with contextlib.suppress(Exception):
+        return inline_local_functions(model, convert_version=True)
+    with contextlib.suppress(Exception):
+        return inline_local_functions(model)
+    return model
 
 
 class _Reader:
@@ -86,6 +98,7 @@ class _Reader:
             info.name: info.type for info in (*self.proto.value_info, *self.proto.output) if info.HasField("type")
         }
         self.stale: list[str] = []
+        self.renamed: list[str] = []
         self.listed: list[str] = []
         self._provenance(model)
         self._interface()
@@ -115,20 +128,12 @@ class _Reader:
             found["model_version"] = str(model.model_version)
         if model.graph.doc_string:
             found["graph_doc_string"] = model.graph.doc_string
-        extras = {}
-        for name, parts in (("training_info", model.training_info), ("configuration", model.configuration)):
-            for index, part in enumerate(parts):
-                extras[f"{name}.{index}"] = part.SerializeToString(deterministic=True)
-        for index, annotation in enumerate(model.graph.quantization_annotation):
-            extras[f"quantization_annotation.{index}"] = annotation.SerializeToString(deterministic=True)
-        for index, entry in enumerate(model.graph.metadata_props):
-            extras[f"graph_metadata.{index}"] = entry.SerializeToString(deterministic=True)
         self.graph.provenance = Provenance(
             ir_version=model.ir_version,
             opsets=dict(self.opsets),
             fields=found,
             metadata={entry.key: entry.value for entry in model.metadata_props},
-            extras=extras,
+            extras=taken_along(model),
         )
 
     def _interface(self) -> None:
@@ -178,6 +183,8 @@ class _Reader:
             op, [self._operand(operand, label) for operand in operands], name=proto.name or None, outputs=outputs,
             metadata=metadata,
         )  # fmt: skip
+        if proto.name and node.name != proto.name:
+            self.renamed.append(proto.name)
         for value in node.outputs:
             self.values[value.name] = value
             self._declare(node, value)
@@ -263,15 +270,20 @@ class _Reader:
             )  # fmt: skip
         return Source(proto, self.opsets[""], self._sources(proto), outputs, self.read_names)
 
+    def _note(self, sentence: str, names: list[str]) -> None:
+        self.graph.notes.append(f"{sentence}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
+
     def _notes(self, ir_version: int) -> None:
         if self.stale:
-            shown = ", ".join(self.stale[:3]) + (", ..." if len(self.stale) > 3 else "")
-            self.graph.notes.append(
-                f"declared types of {len(self.stale)} values contradict inference and are left out: {shown}"
-            )
+            self._note(f"declared types of {len(self.stale)} values contradict inference and are left out", self.stale)
         defaults = [name for name in self.graph.provenance.listed if name in self.values]
         if ir_version >= 4 and defaults:
             self.graph.notes.append(f"inputs with a default value are taken as constants: {', '.join(defaults)}")
+        unread = [tensor.name for tensor in self.proto.initializer if tensor.name not in self.read_names]
+        if unread:
+            self._note(f"{len(unread)} weights that nothing reads are left out", unread)
+        if self.renamed:
+            self._note(f"{len(self.renamed)} nodes bear the name of another and got a number", self.renamed)
         reasons: dict[str, int] = {}
         for node in self.graph.nodes:
             if isinstance(node.op, Opaque):

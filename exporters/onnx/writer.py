@@ -1,7 +1,7 @@
 """From a graph to an ONNX model."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +12,30 @@ from onnx import (
     ModelProto,
     NodeProto,
     StringStringEntryProto,
-    TensorAnnotation,
     TensorProto,
-    TrainingInfoProto,
     ValueInfoProto,
     helper,
 )
 
 from cnnir.errors import CnnirError
-from cnnir.exporters.onnx.bodies import captured_names, rename_captured
+from cnnir.exporters.onnx.bodies import body_names, captured_names, rename_captured
+from cnnir.exporters.onnx.carried import put_back
 from cnnir.exporters.onnx.mapping import OPERAND_NAME, Unmapped, require_types, writers
 from cnnir.exporters.onnx.opaque import node_of
 from cnnir.exporters.onnx.tensors import tensor_from_weight
 from cnnir.exporters.onnx.types import CODES, type_to_proto
 from cnnir.files import write_files
 from cnnir.graph import Graph, Node, Value
+from cnnir.names import reserve, wishes
 from cnnir.ops import Opaque
 from cnnir.types import DType, Type
-from cnnir.weights import AnyArray, Fill, Weight
+from cnnir.weights import AnyArray, Array, Fill
 
 INLINE_LIMIT = 1_500_000_000
 """Bytes of weights up to which a model is one file; protobuf cannot hold 2 GiB."""
+
+EXTERNAL_LIMIT = 1024
+"""Bytes from which on a weight goes to a file of its own, where weights do."""
 
 _FILLED = (DType.FLOAT16, DType.FLOAT32, DType.FLOAT64, DType.BOOL)
 """Element types, beside the integers of a byte or more, that ConstantOfShape makes in every opset that has it."""
@@ -53,21 +56,24 @@ def save(
         path: Of the model; external data goes to the same name with ``.data`` added.
         opset: Version of ONNX's own operator set; the graph's when None.
         ir_version: Version of the format; the graph's when None.
-        external: Whether weights go to a file of their own; by their size when None.
+        external: Whether weights go to a file of their own, all but small ones; by their size when None.
 
     Raises:
         CnnirError: from `write`, or ``file-write``.
     """
     target = Path(path)
-    model = write(graph, opset=opset, ir_version=ir_version)
+    writer = _Writer(graph, opset, ir_version)
+    model = writer.model()
     large = sum(len(tensor.raw_data) for tensor in model.graph.initializer) > INLINE_LIMIT
-    if not (large if external is None else external):
+    data = bytearray()
+    if large if external is None else external:
+        for tensor in model.graph.initializer:
+            # What steers a node stays in the model, where every reader of its shapes looks for it.
+            if tensor.name not in writer.settings and len(tensor.raw_data) >= EXTERNAL_LIMIT:
+                _externalize(tensor, f"{target.name}.data", data)
+    if not data:
         write_files({target: model.SerializeToString(deterministic=True)})
         return
-    data = bytearray()
-    for tensor in model.graph.initializer:
-        if tensor.HasField("raw_data"):
-            _externalize(tensor, f"{target.name}.data", data)
     write_files(
         {target.with_name(f"{target.name}.data"): bytes(data), target: model.SerializeToString(deterministic=True)}
     )
@@ -106,20 +112,39 @@ class _Writer:
                 "opset", "no such opset", expected=f"7 to {onnx.defs.onnx_opset_version()}", got=self.opset
             )
         self.opsets[""] = self.opset
-        self.ir_version = ir_version if ir_version is not None else self._ir_version(raised=opset is not None)
+        self.ir_version = self._ir_version(ir_version, raised=opset is not None)
         self.nodes: list[NodeProto] = []
         self.initializers: dict[str, TensorProto] = {}
+        self.settings: set[str] = set()
         self.taken = {value.name for value in graph.values}
+        for node in graph.nodes:
+            if isinstance(node.op, Opaque):
+                self.taken |= body_names(NodeProto.FromString(node.op.attributes))
         self.node_names = {node.name for node in graph.nodes}
         self.written: set[str] = set()
         self.declared: dict[str, Type] = {}
 
-    def _ir_version(self, *, raised: bool) -> int:
-        """The graph's own; where the opset is raised, at least the one that came with it."""
-        if not raised:
-            return self.graph.provenance.ir_version
+    def _ir_version(self, wanted: int | None, *, raised: bool) -> int:
+        """The graph's own; where the opset is raised, at least the one that came with it; or the one that is wanted.
+
+        Raises:
+            CnnirError: ``ir-version`` for one that is not known, or too old for the opset.
+        """
+        own = self.graph.provenance.ir_version
+        if raised:
+            opsets = [helper.make_opsetid("", self.opset)]
+            own = max(own, helper.find_min_ir_version_for(opsets, ignore_unknown=True))
+        if wanted is None:
+            return own
+        # A file may claim less than its opset needs, as many old ones do; asked for, that is refused.
         needed = helper.find_min_ir_version_for([helper.make_opsetid("", self.opset)], ignore_unknown=True)
-        return max(self.graph.provenance.ir_version, needed)
+        least = min(own, needed)
+        if not least <= wanted <= onnx.IR_VERSION:
+            raise CnnirError(
+                "ir-version", f"no version of the format that holds opset {self.opset}", got=wanted,
+                expected=f"{least} to {onnx.IR_VERSION}",
+            )  # fmt: skip
+        return wanted
 
     def model(self) -> ModelProto:
         for value in self.graph.weights:
@@ -147,8 +172,7 @@ class _Writer:
         model.metadata_props.extend(
             StringStringEntryProto(key=key, value=text) for key, text in source.metadata.items()
         )
-        for name, data in source.extras.items():
-            _restore(model, name, data)
+        put_back(model, source.extras)
         return model
 
     # What the mapping writes to
@@ -158,23 +182,19 @@ class _Writer:
 
     def constant(self, node: Node, key: str, contents: AnyArray) -> str:
         wish = node.metadata.get(OPERAND_NAME + key, f"{node.name}.{key}")
-        number, name = 0, wish
-        while True:
-            tensor = tensor_from_weight(name, _array(contents))
+        for name in wishes(wish):
+            tensor = tensor_from_weight(name, Array.of(contents))
             known = self.initializers.get(name)
             # One constant may serve several nodes, as it did in the file that it came from.
             if (known is None and name not in self.taken) or known == tensor:
+                self.taken.add(name)
+                self.settings.add(name)
                 self.initializers[name] = tensor
                 return name
-            number += 1
-            name = f"{wish}_{number}"
+        raise AssertionError  # the wishes have no end
 
     def temporary(self, node: Node, key: str, type_: Type) -> str:
-        name, number = f"{node.name}.{key}", 0
-        while name in self.taken or name in self.initializers:
-            number += 1
-            name = f"{node.name}.{key}_{number}"
-        self.taken.add(name)
+        name = reserve(f"{node.name}.{key}", self.taken)
         self.declare(name, type_)
         return name
 
@@ -186,7 +206,7 @@ class _Writer:
         while kept and not kept[-1]:
             kept.pop()
         # What takes several nodes to say: the first bears the name, runtimes refuse a second of the same.
-        own = node.name if node.name not in self.written else self._node_name(node.name)
+        own = node.name if node.name not in self.written else reserve(node.name, self.node_names)
         self.written.add(own)
         proto = NodeProto(op_type=op_type, input=kept, output=outputs, name=own)
         for name, value in attributes.items():
@@ -233,33 +253,18 @@ class _Writer:
     def _weight(self, value: Value) -> None:
         weight = value.weight
         if isinstance(weight, Fill) and self.opset >= 9 and (weight.dtype in _FILLED or _plain_integer(weight.dtype)):
-            shape = self._free(f"{value.name}.shape")
-            self.initializers[shape] = tensor_from_weight(shape, _array(np.asarray(weight.shape, np.int64)))
+            shape = reserve(f"{value.name}.shape", self.taken)
+            self.settings.add(shape)
+            self.initializers[shape] = tensor_from_weight(shape, Array.of(np.asarray(weight.shape, np.int64)))
             element = TensorProto(data_type=CODES[weight.dtype], dims=[1])
             element.raw_data = np.asarray([weight.value], weight.dtype.numpy).tobytes()
             proto = NodeProto(op_type="ConstantOfShape", input=[shape], output=[value.name])
-            proto.name = self._node_name(value.name)
+            proto.name = reserve(value.name, self.node_names)
             proto.attribute.append(helper.make_attribute("value", element))
             self.nodes.append(proto)
             self.declare(value.name, value.type)
         elif weight is not None:
             self.initializers[value.name] = tensor_from_weight(value.name, weight)
-
-    def _free(self, wish: str) -> str:
-        name, number = wish, 0
-        while name in self.taken or name in self.initializers:
-            number += 1
-            name = f"{wish}_{number}"
-        return name
-
-    def _node_name(self, wish: str) -> str:
-        """The wished name, or one like it, for a node that the graph does not have."""
-        name, number = wish, 0
-        while name in self.node_names:
-            number += 1
-            name = f"{wish}_{number}"
-        self.node_names.add(name)
-        return name
 
     def _inputs(self) -> list[ValueInfoProto]:
         inputs = [_info(value.name, value.type) for value in self.graph.inputs]
@@ -271,12 +276,6 @@ class _Writer:
             helper.make_tensor_value_info(name, self.initializers[name].data_type, list(self.initializers[name].dims))
             for name in listed
         ]
-
-
-def _array(contents: AnyArray) -> Weight:
-    from cnnir.weights import Array  # noqa: PLC0415
-
-    return Array.of(contents)
 
 
 def _plain_integer(dtype: DType) -> bool:
@@ -294,25 +293,3 @@ def _same_meaning(op: Opaque, version: int) -> bool:
         new = onnx.defs.get_schema(op.op_type, version, op.domain)
         return bool(old.since_version == new.since_version)
     return False
-
-
-_EXTRAS: Mapping[str, type[Any]] = {
-    "training_info": TrainingInfoProto,
-    "quantization_annotation": TensorAnnotation,
-    "graph_metadata": StringStringEntryProto,
-}
-
-
-def _restore(model: ModelProto, name: str, data: bytes) -> None:
-    """Put back a part of the model that has no meaning here."""
-    kind = name.rsplit(".", maxsplit=1)[0]
-    if kind == "configuration":
-        model.configuration.add().ParseFromString(data)
-        return
-    part = _EXTRAS[kind].FromString(data)
-    target: Any = {
-        "training_info": model.training_info,
-        "quantization_annotation": model.graph.quantization_annotation,
-        "graph_metadata": model.graph.metadata_props,
-    }[kind]
-    target.append(part)

@@ -11,13 +11,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 import cnnir
 from cnnir import CnnirError
-from cnnir.exporters.onnx import read, write
+from cnnir.dims import format_dim, parse_dim, symbols
+from cnnir.exporters.onnx import read, reader, write
 from cnnir.exporters.onnx.order import executable_order
 from cnnir.ops import Opaque
-from cnnir.text import print_graph
+from cnnir.text import parse_graph, print_graph
 from cnnir.types import OptionalType, SequenceType, TensorType, UnknownType
 from cnnir.verify import verify
-from cnnir.weights import AnyArray, FileRange, Fill
+from cnnir.weights import AnyArray, Array, FileRange, Fill
 from tests.broken_models import BROKEN, conv_model, write_good
 
 FLOAT = TensorProto.FLOAT
@@ -158,15 +159,36 @@ def test_external_data_stays_in_its_folder(tmp_path: Path) -> None:
         cnnir.load(tmp_path / "model.onnx")
 
 
+def large_model() -> onnx.ModelProto:
+    """A weight of several kilobytes, a small one, and a Reshape with its shape."""
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["m"], name="matmul"),
+        helper.make_node("Add", ["m", "b"], ["a"], name="add"),
+        helper.make_node("Reshape", ["a", "s"], ["y"], name="reshape"),
+    ]
+    weights = {"w": numbers(8, 160), "b": numbers(160), "s": np.array([4, -1], np.int64)}
+    stored = [numpy_helper.from_array(contents, name) for name, contents in weights.items()]
+    return model(nodes, [tensor("x", [2, 8])], [tensor("y", [4, 80])], stored)
+
+
 def test_save_with_external_data(tmp_path: Path) -> None:
-    """Weights beside the model read back the same, and a second save over the first leaves a whole pair."""
-    graph = read(conv_model())
+    """Large weights beside the model read back the same, and a second save over the first leaves a whole pair."""
+    graph = read(large_model())
     for _ in range(2):
         cnnir.save(graph, tmp_path / "out.onnx", external=True)
         assert sorted(file.name for file in tmp_path.iterdir()) == ["out.onnx", "out.onnx.data"]
     onnx.checker.check_model(str(tmp_path / "out.onnx"), full_check=True)
-    feed = {"x": numbers(1, 3, 8, 8)}
+    stored = onnx.load(tmp_path / "out.onnx", load_external_data=False).graph.initializer
+    assert {one.name for one in stored if one.data_location == TensorProto.EXTERNAL} == {"w"}
+    assert (tmp_path / "out.onnx.data").stat().st_size == 8 * 160 * 4
+    feed = {"x": numbers(2, 8)}
     assert np.array_equal(cnnir.load(tmp_path / "out.onnx").run(feed)["y"], graph.run(feed)["y"])
+
+
+def test_save_with_nothing_to_put_outside(tmp_path: Path) -> None:
+    """Small weights stay in the model."""
+    cnnir.save(read(conv_model()), tmp_path / "out.onnx", external=True)
+    assert [file.name for file in tmp_path.iterdir()] == ["out.onnx"]
 
 
 def test_save_over_the_file_that_the_weights_lie_in(tmp_path: Path) -> None:
@@ -374,6 +396,125 @@ def test_opset_is_kept_or_raised() -> None:
     assert raised.ir_version >= 10
     onnx.checker.check_model(raised, full_check=True)
     assert write(graph, ir_version=10).ir_version == 10
+
+
+@pytest.mark.parametrize("version", [-1, 0, 2, 7, onnx.IR_VERSION + 1, 999])
+def test_format_versions_that_do_not_exist(version: int) -> None:
+    """Nor is one written that is too old for the opset."""
+    with pytest.raises(CnnirError, match=r"\[ir-version\]"):
+        write(read(conv_model()), ir_version=version)
+
+
+def test_format_version_that_the_file_had() -> None:
+    """A file that claims less than its opset came with keeps its version."""
+    proto = conv_model()
+    proto.ir_version = 4
+    assert write(read(proto), ir_version=4).ir_version == write(read(proto)).ir_version == 4
+    assert write(read(proto), ir_version=onnx.IR_VERSION).ir_version == onnx.IR_VERSION
+
+
+def test_what_is_said_of_values_survives() -> None:
+    """Texts, key-value pairs and denotations of inputs, outputs, inner values and weights."""
+    proto = conv_model()
+    proto.graph.value_info.append(tensor("c", [1, 4, 6, 6]))
+    infos = (proto.graph.input[0], proto.graph.output[0], proto.graph.value_info[0])
+    for info in infos:
+        info.doc_string = f"about {info.name}"
+        info.metadata_props.add(key="unit", value=info.name)
+        info.type.denotation = "IMAGE"
+    for index, word in ((0, "DATA_BATCH"), (1, "DATA_CHANNEL"), (3, "DATA_FEATURE")):
+        infos[0].type.tensor_type.shape.dim[index].denotation = word
+    proto.graph.initializer[0].doc_string = "a kernel"
+    proto.graph.initializer[0].metadata_props.add(key="trained", value="no")
+    written = write(read(proto))
+    assert written.graph.input[0] == infos[0]
+    assert (written.graph.value_info[0], written.graph.initializer[0]) == (infos[2], proto.graph.initializer[0])
+    assert (written.graph.output[0].doc_string, written.graph.output[0].type.denotation) == ("about y", "IMAGE")
+    assert written.graph.output[0].metadata_props == infos[1].metadata_props
+    assert write(read(written)) == written
+    onnx.checker.check_model(written, full_check=True)
+    graph = parse_graph(print_graph(read(proto)), {"w": numpy_weight(proto)})
+    assert write(graph).graph == written.graph
+    resized = write(read(proto).resize({"x": ["N", 3, 9, 9]}))
+    assert resized.graph.input[0].type.tensor_type.shape.dim[1].denotation == "DATA_CHANNEL"
+
+
+def numpy_weight(proto: onnx.ModelProto) -> Array:
+    """The first initializer."""
+    return Array.of(numpy_helper.to_array(proto.graph.initializer[0]))
+
+
+def test_weights_that_nothing_reads() -> None:
+    """They are left out, and the reader is told."""
+    proto = conv_model()
+    proto.graph.initializer.append(numpy_helper.from_array(numbers(2), "idle"))
+    graph = read(proto)
+    assert "1 weights that nothing reads are left out: idle" in graph.notes
+    assert not any("nothing reads" in note for note in read(conv_model()).notes)
+
+
+def test_nodes_of_one_name() -> None:
+    """The second gets a number, and the reader is told."""
+    proto = conv_model()
+    for node in proto.graph.node:
+        node.name = "dup"
+    graph = read(proto)
+    assert [node.name for node in graph.nodes] == ["dup", "dup_1"]
+    assert "1 nodes bear the name of another and got a number: dup" in graph.notes
+
+
+@pytest.mark.parametrize("name", ["batch-size", "batch size", "a-b-c", "N+1", "N - 1", "x/2", "größe"])
+def test_names_of_dims_survive(name: str) -> None:
+    """A hyphen between letters belongs to the name, whatever else stands in it."""
+    proto = conv_model()
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param = name
+    graph = read(proto)
+    (dim, *_) = graph.inputs[0].type.shape  # type: ignore[union-attr]
+    assert len(symbols(dim)) == 1
+    assert parse_dim(format_dim(dim)) == dim
+    again = read(write(graph))
+    assert print_graph(again) == print_graph(graph)
+    assert write(again) == write(graph)
+    if "+" not in name:
+        assert write(graph).graph.input[0].type.tensor_type.shape.dim[0].dim_param == name
+
+
+def function_model(version: int) -> onnx.ModelProto:
+    """A call of a local function that was written in an opset of its own."""
+    old = version < 13
+    inner = helper.make_node("Squeeze", ["a"], ["b"], axes=[0]) if old else helper.make_node("Relu", ["a"], ["b"])
+    call = helper.make_node("F", ["x"], ["y"], name="call", domain="own")
+    proto = model([call], [tensor("x", [1, 4])], [tensor("y", [4] if old else [1, 4])])
+    proto.opset_import.append(helper.make_opsetid("own", 1))
+    proto.functions.append(helper.make_function("own", "F", ["a"], ["b"], [inner], [helper.make_opsetid("", version)]))
+    return proto
+
+
+@pytest.mark.parametrize("version", [11, 13, 17])
+def test_local_functions(version: int) -> None:
+    """They are put in place, brought to the model's opset where theirs is another."""
+    graph = read(function_model(version))
+    assert not [node for node in graph.nodes if isinstance(node.op, Opaque)]
+    onnx.checker.check_model(write(graph), full_check=True)
+    x = numbers(1, 4)
+    assert np.array_equal(graph.run({"x": x})["y"], x[0] if version < 13 else np.maximum(x, 0))
+
+
+def left_alone(proto: onnx.ModelProto, *, convert_version: bool = False) -> onnx.ModelProto:
+    """An inliner that finds nothing to do."""
+    return proto
+
+
+def test_local_functions_that_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the inliner leaves goes out as it came."""
+    proto = function_model(17)
+    monkeypatch.setattr(reader, "inline_local_functions", left_alone)
+    graph = read(proto)
+    written = write(graph)
+    assert written.functions == proto.functions
+    assert [(node.domain, node.op_type) for node in written.graph.node] == [("own", "F")]
+    onnx.checker.check_model(written, full_check=True)
+    assert write(read(written)) == written
 
 
 def test_dropout_mask_without_a_type() -> None:

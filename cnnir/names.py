@@ -1,0 +1,18 @@
+"""Names that are not taken yet."""
+
+import itertools
+from collections.abc import Iterator
+
+
+def wishes(wish: str) -> Iterator[str]:
+    """The wished name, then wish_1, wish_2, ... without an end."""
+    yield wish
+    for number in itertools.count(1):
+        yield f"{wish}_{number}"
+
+
+def reserve(wish: str, taken: set[str]) -> str:
+    """The first of the `wishes` that is not taken yet; from now on it is."""
+    name = next(name for name in wishes(wish) if name not in taken)
+    taken.add(name)
+    return name
