@@ -220,17 +220,16 @@ def known_shape(shape: Shape, node: str | None = None) -> tuple[int, ...]:
     return ints
 
 
-def outside_int(number: Any, what: str, *, least: int = 0, node: str | None = None) -> int:
+def outside_int(number: Any, what: str, *, least: int | None = 0, node: str | None = None) -> int:
     """A count from outside (a caller's argument) as an int; NumPy's integers are taken, too.
 
     Raises:
         CnnirError: ``dim-number`` for what is no whole number, ``dim-negative`` below `least`.
     """
-    try:
-        whole = operator.index(number)
-    except TypeError:
-        raise CnnirError("dim-number", f"{what} is a whole number", node=node, got=repr(number)) from None
-    if whole < least:
+    if isinstance(number, bool) or not hasattr(number, "__index__"):
+        raise CnnirError("dim-number", f"{what} is a whole number", node=node, got=repr(number))
+    whole = operator.index(number)
+    if least is not None and whole < least:
         raise CnnirError("dim-negative", f"{what} out of range", node=node, expected=f"at least {least}", got=whole)
     return whole
 

@@ -4,20 +4,19 @@ Types are inferred whenever a node is made, so a graph is always typed. This pas
 a new input size reaches the whole network, and how a contradiction is found and named.
 """
 
-import dataclasses
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from cnnir.constraints import Constraint
-from cnnir.dims import Dim, SymbolicDim, parse_dim, symbols
 from cnnir.dims import bind as bind_dim
+from cnnir.dims import symbols
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
-from cnnir.ops.base import Op, infer
+from cnnir.ops.base import infer
 from cnnir.passes.base import Journal, Pass
-from cnnir.types import OptionalType, SequenceType, TensorType, Type, UnknownType
+from cnnir.types import OptionalType, SequenceType, TensorType, Type, UnknownType, outside_dim, outside_int
 
 
 @dataclass(frozen=True)
@@ -47,12 +46,9 @@ def resize_inputs(graph: Graph, shapes: Mapping[str, Sequence[int | str]]) -> Gr
         value = _input(inputs, name)
         if not isinstance(value.type, TensorType):
             raise CnnirError("operand-type", "only a tensor input has a shape", node=name, got=value.type)
-        dims = tuple(parse_dim(dim) if isinstance(dim, str) else whole(dim, name) for dim in shape)
+        dims = tuple(outside_dim(dim, "a size", node=name) for dim in shape)
         if len(dims) != value.type.rank:
             raise CnnirError("rank", "the new shape has another rank", node=name, expected=value.type, got=list(shape))
-        for dim in dims:
-            if isinstance(dim, int) and dim < 0:
-                raise CnnirError("dim-negative", "a dim cannot be negative", node=name, got=list(shape))
         value.type = value.type.with_shape(dims)
     _rederive(result, Journal(), keep_declared=False)
     return result
@@ -81,9 +77,9 @@ def bind(graph: Graph, dims: Mapping[str, int]) -> Graph:
         if name not in known:
             hint = f"symbolic dims: {', '.join(known)}" if known else "the graph has no symbolic dims"
             raise CnnirError("symbol-unknown", "no dim of this name", got=name, hint=hint)
-        if whole(number, name) < 1:
+        if outside_int(number, "a size", least=None, node=name) < 1:
             raise CnnirError("constraint", f"{name} stands for a size", expected="at least 1", got=number)
-    dims = {name: whole(number, name) for name, number in dims.items()}
+    dims = {name: operator.index(number) for name, number in dims.items()}
     check_constraints(graph.constraints, dims)
     result = graph.clone()
     result.bindings.update(dims)
@@ -91,7 +87,7 @@ def bind(graph: Graph, dims: Mapping[str, int]) -> Graph:
         if value.producer is None:
             value.type = _bind_type(value.type, dims)
     for node in result.nodes:
-        node.op = _bind_op(node.op, dims)
+        node.op = node.op.bound(dims)
         for value in node.outputs:
             value.type = _bind_type(value.type, dims)
     _rederive(result, Journal(), keep_declared=True)
@@ -117,17 +113,6 @@ def check_constraints(constraints: Sequence[Constraint], dims: Mapping[str, int]
         if constraint.check(dims) is False:
             bound = ", ".join(f"{name}={dims[name]}" for name in sorted(constraint.symbols) if name in dims)
             raise CnnirError("constraint", constraint.reason, node=constraint.node, expected=str(constraint), got=bound)
-
-
-def whole(number: object, name: str) -> int:
-    """The number as an int, NumPy's integers too.
-
-    Raises:
-        CnnirError: ``dim-number`` for what is no whole number.
-    """
-    if hasattr(number, "__index__") and not isinstance(number, bool):
-        return operator.index(number)
-    raise CnnirError("dim-number", "a size is a whole number", node=name, got=repr(number))
 
 
 def _input(inputs: Mapping[str, Value], name: str) -> Value:
@@ -166,13 +151,3 @@ def _bind_type(type_: Type, dims: Mapping[str, int]) -> Type:
     if isinstance(type_, OptionalType):
         return OptionalType(_bind_type(type_.element, dims))
     return type_
-
-
-def _bind_op(op: Op, dims: Mapping[str, int]) -> Op:
-    """The op with symbolic attributes (a Reshape's target, say) bound."""
-    changed: dict[str, tuple[Dim, ...]] = {}
-    for item in dataclasses.fields(op):
-        old = getattr(op, item.name)
-        if isinstance(old, tuple) and any(isinstance(dim, SymbolicDim) for dim in old):
-            changed[item.name] = tuple(bind_dim(dim, dims) for dim in old)
-    return dataclasses.replace(op, **changed) if changed else op

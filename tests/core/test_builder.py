@@ -30,6 +30,7 @@ def refusal(make: Callable[[], object]) -> CnnirError:
         ((1, "-3", 8, 8), "dim-negative"),
         ((1, "", 8, 8), "dim-syntax"),
         ((1, np.float32(3), 8, 8), "dim-number"),
+        ((1, True, 8, 8), "dim-number"),
     ],
 )
 def test_input_shapes(shape: tuple[Any, ...], code: str) -> None:
