@@ -40,6 +40,19 @@ def rename_captured(node: NodeProto, names: Mapping[str, str]) -> None:
             output.name = inner.get(output.name, output.name)
 
 
+def rename_inner(node: NodeProto, names: Mapping[str, str]) -> None:
+    """Rename what the node's subgraphs make themselves, in place; none of the names may be captured."""
+    for body in _bodies(node):
+        for value in (*body.input, *body.output, *body.value_info):
+            value.name = names.get(value.name, value.name)
+        for tensor in (*body.initializer, *(sparse.values for sparse in body.sparse_initializer)):
+            tensor.name = names.get(tensor.name, tensor.name)
+        for child in body.node:
+            for part in (child.input, child.output):
+                part[:] = [names.get(name, name) for name in part]
+            rename_inner(child, names)
+
+
 def _bodies(node: NodeProto) -> Iterator[GraphProto]:
     for attribute in node.attribute:
         if attribute.HasField("g"):

@@ -18,7 +18,7 @@ from onnx import (
 )
 
 from cnnir.errors import CnnirError
-from cnnir.exporters.onnx.bodies import body_names, captured_names, rename_captured
+from cnnir.exporters.onnx.bodies import body_names, captured_names, rename_captured, rename_inner
 from cnnir.exporters.onnx.carried import put_back
 from cnnir.exporters.onnx.mapping import OPERAND_NAME, Unmapped, require_types, writers
 from cnnir.exporters.onnx.opaque import node_of
@@ -247,7 +247,11 @@ class _Writer:
         names = [self.name(value) for value in node.inputs]
         proto = node_of(op, names, [value.name for value in node.outputs], node.name)
         if op.captures:
-            rename_captured(proto, dict(zip(captured_names(proto), names[-op.captures :], strict=True)))
+            captured = captured_names(proto)
+            renamed = dict(zip(captured, names[-op.captures :], strict=True))
+            hidden = body_names(proto).difference(captured).intersection(renamed.values())
+            rename_inner(proto, {name: reserve(name, self.taken) for name in sorted(hidden)})
+            rename_captured(proto, renamed)
         self._append(node, proto)
 
     def _weight(self, value: Value) -> None:

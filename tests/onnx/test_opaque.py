@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from cnnir.exporters.onnx import read
+from cnnir.exporters.onnx import read, write
 from cnnir.ops import Opaque
+from cnnir.rewriter import Rewriter
 from tests.onnx.test_reader import judged, model, numbers, tensor
 
 
@@ -29,3 +30,27 @@ def test_captured_names_that_look_like_ours(name: str) -> None:
     assert str(graph.value("y").type) == "float32[2, 2]"
     for flagged in (True, False):
         judged(proto, {"flag": np.array(flagged), "x": numbers(2, 2)})
+
+
+def test_captured_values_under_another_name() -> None:
+    """A value that takes the place of a captured one is not hidden by what the subgraphs make under its name."""
+    bodies = [
+        helper.make_graph(
+            [helper.make_node("Abs", ["r"], ["inner"]), helper.make_node(op_type, ["inner", "r"], [out])],
+            op_type, [], [tensor(out, [2, 2])],
+        )
+        for op_type, out in (("Add", "one"), ("Mul", "other"))
+    ]  # fmt: skip
+    nodes = [
+        helper.make_node("Relu", ["x"], ["r"]),
+        helper.make_node("If", ["flag"], ["y"], name="if1", then_branch=bodies[0], else_branch=bodies[1]),
+    ]
+    flag = helper.make_tensor_value_info("flag", TensorProto.BOOL, [])
+    graph = read(model(nodes, [flag, tensor("x", [2, 2])], [tensor("y", [2, 2])]))
+    Rewriter(graph).rename(graph.value("r"), "inner")
+    for flagged in (True, False):
+        feed = {"flag": np.array(flagged), "x": numbers(2, 2)}
+        judged(write(graph), feed)
+        positive = np.maximum(feed["x"], 0)
+        expected = positive + positive if flagged else positive * positive
+        np.testing.assert_allclose(read(write(graph)).run(feed)["y"], expected, rtol=1e-5)
