@@ -132,10 +132,29 @@ def decompose(kind: Kind, weight: NDArray[Any], metric: Metric | None = None) ->
         raise CnnirError("weight-contents", "a weight with infinities or NaN has no factors")
     if metric is not None and not (np.isfinite(metric.mean).all() and np.isfinite(metric.covariance).all()):
         raise CnnirError("samples-contents", "the samples make infinities or NaN here")
+    weighed = _decompose(kind, weight, metric)
+    return weighed if metric is None else _Weighed(weighed.squares, kind, weight, weighed)
+
+
+def _decompose(kind: Kind, weight: NDArray[Any], metric: Metric | None) -> Decomposition:
     full = full_ranks(kind, weight.shape)
     if kind == "svd":
         return _svd(weight, full[0], metric)
     return _tucker(weight, full, metric) if kind == "tucker" else _separable(weight, full[0], metric)
+
+
+@dataclass(frozen=True)
+class _Weighed(Decomposition):
+    """Bases by a metric, but for the full rank: there nothing is lost, and the weight's own bases lose no digits."""
+
+    kind: Kind
+    weight: NDArray[Any]
+    weighed: Decomposition
+
+    def factors(self, ranks: Ranks) -> tuple[Doubles, ...]:
+        self._index(ranks)
+        full = ranks == self.full
+        return (_decompose(self.kind, self.weight, None) if full else self.weighed).factors(ranks)
 
 
 # Matrices
