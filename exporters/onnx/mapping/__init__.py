@@ -1,6 +1,6 @@
 """The mapping between ONNX's ops and ours: reader beside writer, one place an op."""
 
-from cnnir.exporters.onnx.mapping import layers, pointwise, tensors
+from cnnir.exporters.onnx.mapping import layers, pointwise, resizing, tensors
 from cnnir.exporters.onnx.mapping.attributes import Attributes, Unmapped
 from cnnir.exporters.onnx.mapping.base import (
     OPERAND_NAME,
@@ -31,6 +31,7 @@ __all__ = [
     "read_node",
     "readers",
     "require_types",
+    "resizing",
     "tensors",
     "writers",
 ]

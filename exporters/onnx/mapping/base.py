@@ -14,11 +14,13 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from onnx import NodeProto, TensorProto, defs
 
+from cnnir.dims import Dim, is_known
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.mapping.attributes import Attributes, Unmapped
 from cnnir.exporters.onnx.types import CODES
 from cnnir.graph import Node, Value
 from cnnir.ops import Op, RuleTable, infer
+from cnnir.ops.base import normalize_axis
 from cnnir.types import DType, TensorType, Type, UnknownType
 from cnnir.weights import AnyArray, Weight
 
@@ -292,3 +294,27 @@ def integers_of(array: AnyArray, name: str) -> tuple[int, ...]:
 def int64(values: Sequence[int]) -> AnyArray:
     """A constant of int64."""
     return np.asarray(values, np.int64).reshape(len(values))
+
+
+def known_dims(dims: tuple[Dim, ...], what: str) -> list[int]:
+    """The dims as numbers.
+
+    Raises:
+        Unmapped: When one is open.
+    """
+    known = [dim for dim in dims if is_known(dim)]
+    if len(known) != len(dims):
+        raise Unmapped(f"{what} with symbolic dims cannot be written")
+    return known
+
+
+def each_once(axes: Sequence[int], rank: int) -> list[int]:
+    """The axes counted from the front.
+
+    Raises:
+        CnnirError: ``axis`` when one is outside the rank, or given twice.
+    """
+    found = [normalize_axis(axis, rank) for axis in axes]
+    if len(set(found)) != len(found):
+        raise CnnirError("axis", "an axis is given twice", got=list(axes))
+    return found

@@ -1,0 +1,126 @@
+"""Resize and its older name, Upsample."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from cnnir.dims import Dim, is_known
+from cnnir.errors import CnnirError
+from cnnir.exporters.onnx.mapping.attributes import Unmapped
+from cnnir.exporters.onnx.mapping.base import (
+    Read,
+    Source,
+    Target,
+    each_once,
+    int64,
+    known_dims,
+    reads,
+    require_opset,
+    write_plain,
+    write_with_settings,
+    writers,
+)
+from cnnir.graph import Node
+from cnnir.ops import Resize
+from cnnir.types import TensorType
+
+T = TypeVar("T")
+
+
+@reads("Resize", "Upsample")
+def read_resize(source: Source) -> Read:
+    """Upsample and Resize before opset 11 take positions as they are and round down."""
+    mode: Any = source.attributes.text("mode", "nearest")
+    if source.opset < 11:
+        scales = source.attributes.numbers("scales") if source.opset < 9 else source.float_setting(1, "scales")
+        if scales is None:
+            raise CnnirError("resize-target", "its scales are missing")
+        return Resize(scales, None, mode, "asymmetric", "floor"), source.inputs[:1]
+    _resize_extras(source)
+    coordinates: Any = source.attributes.text("coordinate_transformation_mode", "half_pixel")
+    rounding: Any = source.attributes.text("nearest_mode", "round_prefer_floor")
+    return Resize(*_resize_target(source), mode, coordinates, rounding), source.inputs[:1]
+
+
+def _resize_target(source: Source) -> tuple[tuple[float, ...] | None, tuple[int | None, ...] | None]:
+    """Scales or sizes since opset 11; since 18 perhaps for some axes alone, the others keep their size."""
+    rank, axes = source.tensor(0).rank, source.attributes.integers("axes")
+    where = each_once(axes, rank) if axes else list(range(rank))
+    scales, sizes = source.float_setting(2, "scales"), source.int_setting(3, "sizes")
+    if sizes is not None and not scales:
+        kept: list[int | None] = [None] * rank
+        return None, _spread(sizes, where, kept)
+    if not scales or sizes:
+        raise CnnirError("resize-target", "either scales or sizes are needed", got=[scales, sizes])
+    return _spread(scales, where, [1.0] * rank), None
+
+
+def _spread(given: Sequence[T], where: Sequence[int], whole: list[T]) -> tuple[T, ...]:
+    """What is given for some axes among what holds for the others."""
+    if len(given) != len(where):
+        raise CnnirError("resize-target", "one target an axis is needed", expected=len(where), got=list(given))
+    for axis, target in zip(where, given, strict=True):
+        whole[axis] = target
+    return tuple(whole)
+
+
+def _resize_extras(source: Source) -> None:
+    """What our Resize lacks must be absent or without effect."""
+    for name in ("antialias", "exclude_outside"):
+        if source.attributes.flag(name):
+            raise Unmapped(f"{name} is not defined here")
+    if source.attributes.text("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise Unmapped("keep_aspect_ratio_policy is not defined here")
+    # Only cubic interpolation and cropping, which are not defined here, look at these.
+    source.attributes.optional_number("cubic_coeff_a")
+    source.attributes.optional_number("extrapolation_value")
+
+
+@writers.rule(Resize)
+def write_resize(target: Target, node: Node, op: Resize) -> None:
+    """Before opset 11 only the old form can be said, before 10 it was called Upsample."""
+    if target.opset < 11:
+        _write_old_resize(target, node, op)
+        return
+    if op.coordinates == "half_pixel_symmetric":
+        require_opset(target, node, 19)
+    settings, axes = ["", ""], None
+    if op.scales is not None:
+        settings[1] = target.constant(node, "scales", np.asarray(op.scales, np.float32))
+    else:
+        axes, sizes = _resize_sizes(target, node, op.sizes or ())
+        settings.append(target.constant(node, "sizes", int64(sizes)))
+    if target.opset < 13:
+        # Up to opset 12 these two operands are not optional: empty tensors stand for absent ones.
+        settings[0] = target.constant(node, "roi", np.zeros(0, np.float32))
+        settings[1] = settings[1] or target.constant(node, "scales", np.zeros(0, np.float32))
+    write_with_settings(
+        target, node, "Resize", settings, mode=op.mode, coordinate_transformation_mode=op.coordinates,
+        nearest_mode=op.rounding if op.mode == "nearest" else None, axes=axes,
+    )  # fmt: skip
+
+
+def _resize_sizes(target: Target, node: Node, sizes: Sequence[Dim | None]) -> tuple[list[int] | None, list[int]]:
+    """Axes and sizes as an opset says them: before 18 there are no axes, and what is kept has to be a number."""
+    axes = [axis for axis, size in enumerate(sizes) if size is not None]
+    if len(axes) == len(sizes) or not axes or target.opset < 18:
+        type_ = node.output.type
+        whole = type_.shape if isinstance(type_, TensorType) else ()
+        if target.opset < 18 and any(
+            size is None and not is_known(dim) for dim, size in zip(whole, sizes, strict=True)
+        ):
+            require_opset(target, node, 18)
+        return None, known_dims(whole, "a Resize")
+    return axes, known_dims(tuple(size for size in sizes if size is not None), "a Resize")
+
+
+def _write_old_resize(target: Target, node: Node, op: Resize) -> None:
+    if op.scales is None or op.coordinates != "asymmetric" or (op.mode == "nearest" and op.rounding != "floor"):
+        require_opset(target, node, 11)
+    scales = np.asarray(op.scales, np.float32)
+    name = "Resize" if target.opset == 10 else "Upsample"
+    if target.opset < 9:
+        write_plain(target, node, name, scales=[float(scale) for scale in scales], mode=op.mode)
+    else:
+        write_with_settings(target, node, name, [target.constant(node, "scales", scales)], mode=op.mode)
