@@ -90,7 +90,12 @@ def make_parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--ir-version", type=_whole("a version"), metavar="N", help="raise the version of the file format"
     )
-    export.add_argument("--external", action="store_true", help="write large weights into a file beside the model")
+    export.add_argument(
+        "--external",
+        action="store_true",
+        default=None,
+        help="write large weights into a file beside the model (default: by the model's size)",
+    )
 
     cut.add_arguments(_verb(parsers, "cut", cut.cut, "cut a sub-network out, as a model of its own"))
 
