@@ -26,7 +26,7 @@ from cnnir.units import format_size
 NETWORKS = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
 LEGEND = """
-no reuse     every storage at an address of its own, shared in place and by views
+no reuse     every storage at its own address, shared in place and by views
 arena        graph inputs count until their last reader, outputs to the end;
              weights and the kernels' own workspace are not counted
 above bound  0 B: proved least for this order of the steps
