@@ -68,15 +68,27 @@ def _figures(figures: Sequence[Figure]) -> list[str]:
     ]
     lines = [line.rstrip() for line in lines]
     for figure in figures:
-        for side, reason in (("before", figure.reason), ("after", figure.other_reason)):
-            lines += [f"not known, {figure.name} {side}: {reason}"] if reason else []
+        name = f"{figure.name} ({figure.unit})" if figure.unit else figure.name
+        for side, dim, reason in (
+            ("before", figure.before, figure.reason),
+            ("after", figure.after, figure.other_reason),
+        ):
+            lines += [f"not known, {name} {side}: {reason}"] if reason else []
+            lines += [f"{name} {side}: {format_dim(dim)}"] if dim is not None and _dim(dim) == _BELOW else []
     return lines
+
+
+_BELOW = "see below"
+"""Stands in the table for a formula that is wider than a column should be."""
+
+_WIDEST = 24
 
 
 def _dim(dim: Dim | None) -> str:
     if dim is None:
         return "?"
-    return f"{dim:,}" if is_known(dim) else format_dim(dim)
+    text = f"{dim:,}" if is_known(dim) else format_dim(dim)
+    return text if len(text) <= _WIDEST else _BELOW
 
 
 def _difference(figure: Figure) -> str:
