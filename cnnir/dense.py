@@ -31,6 +31,9 @@ from cnnir.weights import AnyArray
 Aggregate: TypeAlias = Literal["map", "mean", "max"]
 Crops: TypeAlias = Literal["shared", "exact"]
 
+_PATIENCE = 1024
+"""Pixels beyond several native sizes after which a map that has not grown is taken never to grow."""
+
 
 CROPS_AT_ONCE = 8
 """How many crops run in one batch: weights are then made once for them, and activations still fit into memory."""
@@ -261,6 +264,8 @@ class _Classifier:
         for wanted in (2, 3):
             while self.positions(sizes[0], sizes[1])[number] < wanted:
                 sizes[number] += 1
+                if sizes[number] > 8 * max(height, width) + _PATIENCE:
+                    raise CnnirError("crops", "the map does not grow with the image", node=self.output)
             found.append(sizes[number])
         return found[1] - found[0]
 

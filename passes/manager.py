@@ -37,11 +37,14 @@ def apply(
             ``pass-failed`` for any other exception of a pass; ``pass-values`` when the check finds a difference.
             `graph` is then as it was.
     """
+    if check not in (None, "values"):
+        raise CnnirError("usage", "no such check", expected="values", got=check)
     journal, records = Journal(), []
     for stage in _stages(what, options):
         clone, own = graph.clone(), Journal()
         begin = time.perf_counter()
         _run(stage, clone, own)
+        _check_interface(stage, graph, clone)
         seconds = time.perf_counter() - begin
         compared = _checked(stage, graph, clone, seed) if check == "values" else None
         records.append(
@@ -63,6 +66,22 @@ def _run(stage: Pass, clone: Graph, journal: Journal) -> None:
         raise CnnirError(
             "pass-failed", f"{type(error).__name__}: {error}", node=stage.name, hint="this is a fault of the pass"
         ) from error
+
+
+def _check_interface(stage: Pass, before: Graph, after: Graph) -> None:
+    """The names of inputs and outputs are as they were, unless the pass promises nothing."""
+    if stage.preserves == "nothing":
+        return
+    for what, old, new in (("inputs", before.inputs, after.inputs), ("outputs", before.outputs, after.outputs)):
+        names, others = ([value.name for value in values] for values in (old, new))
+        if names != others:
+            raise CnnirError(
+                "pass-interface",
+                f"the pass has other {what} than it promises",
+                node=stage.name,
+                expected=names,
+                got=others,
+            )
 
 
 def _behind(graph: Graph, label: str | None) -> str:

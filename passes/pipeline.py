@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, get_type_hints
 
 from cnnir.errors import CnnirError
 from cnnir.passes.base import Pass, option_name
@@ -59,7 +59,8 @@ def make_pass(name: str, options: Mapping[str, Any]) -> Pass:
         CnnirError: ``pass-unknown``, ``option-unknown`` or ``option-value``.
     """
     cls = find_pass(name)
-    kinds = {option_name(item.name): item.type for item in fields(cls)}
+    hints = get_type_hints(cls)  # also where the pass's module keeps annotations as text
+    kinds = {option_name(item.name): hints[item.name] for item in fields(cls)}
     names = {option_name(item.name): item.name for item in fields(cls)}
     options = {option_name(option): given for option, given in options.items()}
     for option in options:

@@ -89,8 +89,10 @@ class FcToConv(Pass):
                 journal.count(f"{fit.kind} layers")
             editor.maps[node.outputs[0]] = fit.make(editor)
         outputs: list[Value] = []
-        for value in graph.outputs:
-            if value in editor.maps and value.producer is not None:
+        for index, value in enumerate(graph.outputs):
+            if value in graph.outputs[:index]:
+                outputs.append(outputs[graph.outputs.index(value)])
+            elif value in editor.maps and value.producer is not None:
                 outputs.append(self._output(editor, value, value.producer, fits[value.producer].layout, outputs))
             else:
                 outputs.append(value)

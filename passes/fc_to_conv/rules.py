@@ -179,6 +179,8 @@ def _words(letters: str) -> str:
 def convolution(op: Conv, node: Node, layouts: Layouts) -> Fit:
     """A 1x1 convolution behind pooling; a larger one would see neighbours where one crop has its padding."""
     value, layout = data(node, layouts)
+    if any(operand.weight is None for operand in node.operands[1:]):
+        raise Unfit("its weight is computed", node)
     shape = shape_of(node.operands[1], node)
     if not layout.is_map or any(size != 1 for size in shape[2:]) or any(op.pads) or op.strides != (1, 1):
         raise Unfit("only a 1x1 convolution may follow where the map was one value", node)
@@ -242,6 +244,9 @@ def _is_bare_product(value: Value, op: Op) -> bool:
 
 def _as_bias(editor: Editor, product_: Value, bias: Weight, old: Value, node: Node) -> Value:
     output = editor.map(product_)
+    if editor.graph.is_output(product_):  # the caller wants the product as it is
+        constant_ = editor.weight(bias.reshaped((*bias.shape, 1, 1)), old, "constant")
+        return editor.insert(Add(), [output, constant_], node)
     editor.add_bias(output, editor.weight(bias, old, "bias"), node)
     return output
 

@@ -115,7 +115,8 @@ def _still_tied(graph: Graph, native: dict[str, int]) -> Refusal | None:
     for value in graph.outputs:
         if not isinstance(value.type, TensorType) or value.type.rank != 4:
             return Refusal(f"output {value.name} does not become a map, it is {value.type}", _label(value.producer))
-        if not any(symbols(dim) & set(native) for dim in value.type.shape[1:]):
+        grows = [bool(symbols(dim) & set(native)) for dim in value.type.shape[2:]]
+        if not (all(grows) if len(native) > 1 else any(grows)):
             return Refusal(f"output {value.name} is one score for any size of image", _label(value.producer))
     return None
 

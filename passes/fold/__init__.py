@@ -33,11 +33,12 @@ class Fold(Pass):
 
     def rewrite(self, graph: Graph, journal: Journal) -> None:
         rewriter = Rewriter(graph)
+        unused = {value for value in graph.weights if not value.uses}
         if self.constants:
             fold_constants(rewriter, journal)
         if self.scales:
             fold_scales(rewriter, journal)
         for value in graph.weights:
-            if not value.uses and not graph.is_output(value):
+            if not value.uses and not graph.is_output(value) and value not in unused:
                 rewriter.erase_weight(value)
                 journal.count("weights removed")

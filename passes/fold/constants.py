@@ -17,9 +17,12 @@ from cnnir.types import TensorType
 from cnnir.weights import AnyArray, Array, Computed, Weight
 
 _RANDOM = (
-    "Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
+    "Bernoulli", "Dropout", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
 )  # fmt: skip
-"""Ops whose result differs from run to run: no constants, whatever they read."""
+"""Ops whose result differs from run to run (Dropout is opaque where it trains): no constants, whatever they read."""
+
+_WITH_BODIES = ("If", "Loop", "Scan", "SequenceMap")
+"""Ops that run subgraphs, which may hold such ops."""
 
 _OF_SHAPES = ("Shape", "Size")
 """Ops that read the shape of their operand and not its elements."""
@@ -66,7 +69,7 @@ def _define(rewriter: Rewriter, journal: Journal, node: Node, op: Opaque) -> Non
 
 def _is_constant(node: Node) -> bool:
     if isinstance(node.op, Opaque):
-        if node.op.domain or node.op.op_type in _RANDOM:
+        if node.op.domain or node.op.op_type in (*_RANDOM, *_WITH_BODIES):
             return False
         if node.op.op_type in _OF_SHAPES and not node.op.captures:
             return all(_known_type(value) is not None for value in node.operands)

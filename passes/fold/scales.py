@@ -44,6 +44,8 @@ def fold_scales(rewriter: Rewriter, journal: Journal) -> None:
     for node in rewriter.graph.nodes:
         layer, channels = _layer_before(node)
         if layer is None or channels is None:
+            if isinstance(node.op, BatchNormalization):
+                journal.refuse("not folded: no convolution or fully connected layer stands before it", [node])
             continue
         try:
             affine = _affine(node, channels)
@@ -62,6 +64,8 @@ def _layer_before(node: Node) -> tuple[Node | None, int | None]:
         return None, None
     data = [value for value in node.operands if value.weight is None]
     constants = [value for value in node.operands if value.weight is not None]
+    if isinstance(node.op, BatchNormalization):
+        data = data[:1]  # computed statistics are refused with their reason
     if len(data) != 1 or not constants or data[0].producer is None:
         return None, None
     layer = data[0].producer
@@ -135,6 +139,12 @@ def _check_layer(graph: Graph, layer: Node, affine: Affine) -> None:
         raise _Refused("the layer's output is read elsewhere too")
     if any(value.weight is None for value in layer.operands[1:]):
         raise _Refused("the layer's weights are computed")
+    if not isinstance(affine.source.type, TensorType) or not affine.source.type.dtype.is_float:
+        raise _Refused("integers would be rounded elsewhere")
+    for vector in (affine.scale, affine.shift):
+        with np.errstate(all="ignore"):
+            if vector is not None and not np.isfinite(vector()).all():
+                raise _Refused("its factors are not all finite")
     if isinstance(layer.op, Gemm) and layer.op.beta == 0:
         raise _Refused("the layer leaves its bias out (beta is 0)")
     bias = layer.operands[2].weight if len(layer.operands) > 2 else None

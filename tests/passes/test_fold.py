@@ -346,3 +346,38 @@ def test_options() -> None:
     graph = CHAINS["normalization"].graph.clone()
     assert not graph.apply("fold", scales=False).changes
     assert str(cnnir.passes.make_pass("fold", {"scales": False})) == "fold{scales=false}"
+
+
+def test_integers_are_not_scaled() -> None:
+    """A quotient of integers rounds where it stands, and nowhere else."""
+    graph = Graph()
+    x = graph.add_input("x", TensorType(DType.INT32, (2, 3)))
+    w = graph.add_weight("w", Array.of(np.arange(12, dtype=np.int32).reshape(3, 4)))
+    product = graph.add_node(Gemm(), [x, w], name="layer").output
+    factor = graph.add_weight("f", Array.of(np.array([2, 3, 4, 5], np.int32)))
+    graph.set_outputs(graph.add_node(Div(), [product, factor], outputs=["y"]).outputs)
+    result = graph.apply("fold", check="values")
+    assert not result.changes
+    assert "rounded" in result.refusals[0].reason
+
+
+def test_a_division_by_zero_stays() -> None:
+    """Its infinities belong to the outputs, not to the weights."""
+    layer = Layer(conv(), IMAGE, (6, 4, 3, 3))
+    zeros = layer.graph.add_weight("zeros", Array.of(np.zeros((6, 1, 1), np.float32)))
+    layer.value = layer.graph.add_node(Div(), [layer.value, zeros]).output
+    result = layer.done().apply("fold")
+    assert not result.changes
+    assert "not all finite" in result.refusals[0].reason
+
+
+def test_dropout_that_trains_is_random() -> None:
+    """A draw is not frozen, nor is what a branch may draw."""
+    graph = model(
+        [
+            helper.make_node("Dropout", ["w", "ratio", "on"], ["d"]),
+            helper.make_node("Add", ["x", "d"], ["y"]),
+        ],
+        {"w": numbers(1, 1, 4, 1, 1), "ratio": np.array(0.5, np.float32), "on": np.array(True)},  # noqa: FBT003
+    )
+    assert kinds(graph.apply("fold").graph) == ["Dropout", "Add"]
