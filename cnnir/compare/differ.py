@@ -1,7 +1,7 @@
 """From matched nodes to what differs."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from cnnir.compare.figures import figures
 from cnnir.compare.matching import Matching
@@ -39,7 +39,7 @@ def diff(
         tuple(node.label for node in added),
         tuple(node.label for node in removed),
         tuple(changed),
-        (*_interface("input", pairs.inputs, before, after), *_interface("output", pairs.outputs, before, after)),
+        (*_interface("input", pairs, before, after), *_interface("output", pairs, before, after)),
         len(pairs.nodes),
         sum(node.name != other.name for node, other in pairs.nodes.items()),
         sum(value.type != other.type for value, other in made),
@@ -132,10 +132,18 @@ def _weight(value: Value, weight: Weight, twin: Value, other: Weight) -> WeightC
     return WeightChange(*names, found.absolute, found.relative, found.elements, reason)
 
 
-def _interface(
-    kind: str, pairs: Sequence[tuple[Value | None, Value | None]], before: Graph, after: Graph
-) -> list[InterfaceChange]:
-    """Inputs or outputs that are not the same at the same place."""
+def _same_source(matched: Matching, value: Value, other: Value) -> bool:
+    """Do two outputs come from the same place: a matched node's same output, the same input, equal contents?"""
+    if value.weight is not None or other.weight is not None:
+        return value.weight is not None and other.weight is not None and value.weight.equals(other.weight)
+    if value.producer is None or other.producer is None:
+        return (value, other) in matched.inputs
+    return matched.values.get(value) is other
+
+
+def _interface(kind: str, matched: Matching, before: Graph, after: Graph) -> list[InterfaceChange]:
+    """Inputs or outputs that are not the same at the same place, or do not come from there."""
+    pairs = matched.inputs if kind == "input" else matched.outputs
     first, second = (before.inputs, after.inputs) if kind == "input" else (before.outputs, after.outputs)
     same_order = [value for value, _ in pairs if value is not None] == list(first) and [
         other for _, other in pairs if other is not None
@@ -150,6 +158,7 @@ def _interface(
             what += ["retyped"] if value.type != other.type else []
             moved = not same_order and first.index(value) != second.index(other)
             what += ["moved"] if moved else []
+            what += ["rewired"] if kind == "output" and not _same_source(matched, value, other) else []
         if what:
             result.append(
                 InterfaceChange(

@@ -78,7 +78,8 @@ class NodeChange:
 
 @dataclass(frozen=True, slots=True)
 class InterfaceChange:
-    """An input or output that was added (`name` None), removed (`other` None), renamed, retyped or moved."""
+    """An input or output that was added (`name` None), removed (`other` None), renamed, retyped, moved, or comes from elsewhere
+    (rewired)."""
 
     kind: str
     name: str | None
