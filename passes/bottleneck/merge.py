@@ -57,6 +57,8 @@ def _refusal(graph: Graph, first: Node, second: Node) -> str | None:
         for value in node.inputs[1:]:
             if value is not None and (value.weight is None or not value.weight.dtype.is_float):
                 return f"{value.name} is not a constant of floats"
+            if value is not None and value.name in graph.provenance.listed:
+                return f"callers may give {value.name} as an input"
     if isinstance(first.op, Gemm) and isinstance(second.op, Gemm):
         return _gemm_refusal(first, first.op, second, second.op)
     assert isinstance(first.op, Conv)  # noqa: S101

@@ -195,7 +195,7 @@ def find_sites(graph: Graph, patterns: str, journal: Journal) -> list[Site]:
             if patterns.strip():
                 journal.refuse("only Conv, Gemm and MatMul have a weight that falls into factors", [node])
             continue
-        reason = _refusal(node)
+        reason = _refusal(graph, node)
         if reason is not None:
             journal.refuse(reason, [node])
         else:
@@ -203,11 +203,14 @@ def find_sites(graph: Graph, patterns: str, journal: Journal) -> list[Site]:
     return sites
 
 
-def _refusal(node: Node) -> str | None:
+def _refusal(graph: Graph, node: Node) -> str | None:
     """Why the layer cannot be factorised."""
     operand, data = node.inputs[1], node.inputs[0]
     if operand is None or operand.weight is None:
         return "the second operand is not a constant weight"
+    for value in node.operands[1:]:
+        if value.name in graph.provenance.listed:
+            return f"callers may give {value.name} as an input"
     if not operand.weight.dtype.is_float:
         return f"weights of type {operand.weight.dtype.value} have no factors of that type"
     if 0 in operand.weight.shape:

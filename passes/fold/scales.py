@@ -139,6 +139,9 @@ def _check_layer(graph: Graph, layer: Node, affine: Affine) -> None:
         raise _Refused("the layer's output is read elsewhere too")
     if any(value.weight is None for value in layer.operands[1:]):
         raise _Refused("the layer's weights are computed")
+    for value in layer.operands[1:]:
+        if value.name in graph.provenance.listed:
+            raise _Refused(f"callers may give {value.name} as an input")
     if not isinstance(affine.source.type, TensorType) or not affine.source.type.dtype.is_float:
         raise _Refused("integers would be rounded elsewhere")
     for vector in (affine.scale, affine.shift):
