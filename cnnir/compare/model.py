@@ -78,8 +78,7 @@ class NodeChange:
 
 @dataclass(frozen=True, slots=True)
 class InterfaceChange:
-    """An input or output that was added (`name` None), removed (`other` None), renamed, retyped, moved, or comes from elsewhere
-    (rewired)."""
+    """An input or output that was added (`name` None), removed (`other` None), renamed, retyped, moved or rewired."""
 
     kind: str
     name: str | None
