@@ -6,7 +6,7 @@ networkx is imported by the structural view alone, and only when that is asked f
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from cnnir.analysis.cost import GraphCosts, NodeCosts, costs
+from cnnir.analysis.cost import GraphCosts, NodeCosts, costs, total
 from cnnir.analysis.liveness import LiveRange, live_ranges
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ __all__ = [
     "live_ranges",
     "longest_path",
     "networkx_view",
+    "total",
 ]
 
 

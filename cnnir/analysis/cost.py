@@ -87,11 +87,11 @@ def costs(graph: Graph) -> GraphCosts:
     entries = tuple(_node_costs(node, stored, counted) for node in graph.nodes)
     return GraphCosts(
         entries,
-        _total(entry.macs for entry in entries),
-        _total(entry.params for entry in entries),
-        _total(entry.weights for entry in entries),
-        _total(entry.biases for entry in entries),
-        _total(entry.weight_bytes for entry in entries),
+        total(entry.macs for entry in entries),
+        total(entry.params for entry in entries),
+        total(entry.weights for entry in entries),
+        total(entry.biases for entry in entries),
+        total(entry.weight_bytes for entry in entries),
         tuple(f"{entry.node.label}: {reason}" for entry in entries for reason in entry.reasons),
     )
 
@@ -157,6 +157,7 @@ def _sum(parts: Iterable[Dim]) -> Dim:
     return total
 
 
-def _total(parts: Iterable[Dim | None]) -> Dim | None:
-    total = _sum(UNKNOWN if part is None else part for part in parts)
-    return None if total == UNKNOWN else total
+def total(parts: Iterable[Dim | None]) -> Dim | None:
+    """The sum of figures; None when one of them is not known."""
+    found = _sum(UNKNOWN if part is None else part for part in parts)
+    return None if found == UNKNOWN else found

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnnir.analysis import NodeCosts, costs
+from cnnir.analysis import NodeCosts, costs, total
 from cnnir.dims import UNKNOWN, Dim, format_dim, is_known
 from cnnir.graph import Graph, Node, Value
 from cnnir.passes.memory import Sharing, share
@@ -173,8 +173,8 @@ def table(graph: Graph) -> Table:
     rows = [_input_row(value) for value in graph.inputs]
     rows += [_node_row(entry, sharing) for entry in found.nodes]
     totals = Totals(
-        _total(row.elements for row in rows),
-        _total(row.bytes for row in rows),
+        total(row.elements for row in rows),
+        total(row.bytes for row in rows),
         found.weights,
         found.biases,
         found.params,
@@ -247,13 +247,6 @@ def _shape(type_: Type | None) -> tuple[Dim, ...] | None:
 
 def _known(dim: Dim) -> Dim | None:
     return None if dim == UNKNOWN else dim
-
-
-def _total(parts: Iterable[Dim | None]) -> Dim | None:
-    total: Dim = 0
-    for part in parts:
-        total = total + (UNKNOWN if part is None else part)
-    return _known(total)
 
 
 def _size(dim: Dim) -> int | str:
