@@ -1,6 +1,5 @@
 """The nine real networks: numerics, round trips and plans, judged by ONNX Runtime and by the shipped outputs."""
 
-import time
 import tracemalloc
 from functools import cache
 
@@ -168,14 +167,10 @@ def test_plan_of_the_folded_network(name: str) -> None:
 
 
 def test_loading_allocates_no_weights(name: str) -> None:
-    """Weights stay expressions: 548 MiB of VGG-19 take less than 8, and less than a second."""
-    shipped(name)  # imports are not what is timed
+    """Weights stay expressions: loading and planning the 548 MiB of VGG-19 take less than 16."""
+    shipped(name)  # imports are not what is counted
     tracemalloc.start()
-    begin = time.process_time()
-    graph = cnnir.load(models.path(name))
-    graph.plan()
-    elapsed = time.process_time() - begin
+    cnnir.load(models.path(name)).plan()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert elapsed < 5  # several times what is meant: tracing is slow, and so are shared machines
     assert peak < 16 << 20
