@@ -24,22 +24,43 @@ from cnnir.ops import (
     Add,
     AveragePool,
     BatchNormalization,
+    Clip,
     Concat,
     Conv,
+    ConvTranspose,
     Dropout,
     Flatten,
     Gemm,
     GlobalAveragePool,
+    HardSigmoid,
+    HardSwish,
     MaxPool,
+    Mul,
     Op,
+    Pad,
     Relu,
+    Reshape,
+    Resize,
+    Sigmoid,
     Softmax,
+    Split,
+    Tanh,
+    Transpose,
 )
 from cnnir.types import DType, TensorType, known_shape, outside_dim, outside_int
 from cnnir.weights import Fill, Seeded
 
 Pair: TypeAlias = int | tuple[int, int]
 """One number for both spatial axes, or (height, width)."""
+
+Padding: TypeAlias = Pair | tuple[int, int, int, int]
+"""Cells around the map: one number, (height, width), or (top, left, bottom, right)."""
+
+Extent: TypeAlias = int | str
+"""A size; a text is a symbol (``"N"``) or an expression."""
+
+Size: TypeAlias = Extent | tuple[Extent, Extent]
+"""Height and width of an image; one extent stands for both."""
 
 
 class GraphBuilder:
@@ -57,7 +78,18 @@ class GraphBuilder:
         self.dtype = dtype
         self._counts: dict[str, int] = {}
 
-    def input(self, name: str, shape: Sequence[int | str]) -> Value:
+    def image(self, channels: int, size: Size, *, batch: Extent = 1, name: str = "data") -> Value:
+        """The graph input ``[batch, channels, height, width]``.
+
+        Raises:
+            CnnirError: As `input`; ``dim-number`` for a size of other than one or two extents.
+        """
+        sides = tuple(size) if isinstance(size, tuple | list) else (size, size)
+        if len(sides) != 2:
+            raise CnnirError("dim-number", "a size is one extent or two", node=name, got=list(sides))
+        return self.input(name, (batch, channels, *sides))
+
+    def input(self, name: str, shape: Sequence[Extent]) -> Value:
         """A graph input; a text dim is a symbol (``"N"``) or an expression.
 
         Raises:
@@ -77,7 +109,7 @@ class GraphBuilder:
         *,
         kernel: Pair,
         stride: Pair = 1,
-        padding: Pair = 0,
+        padding: Padding = 0,
         dilation: Pair = 1,
         groups: int = 1,
         bias: bool = True,
@@ -99,13 +131,24 @@ class GraphBuilder:
             )
         shape = (filters, channels // groups, *_pair(kernel, "kernel", name, least=1))
         operands = [x, *self._parameters(name, shape, math.prod(shape[1:]), filters if bias else None)]
-        top_left = _pair(padding, "padding", name)
         op = Conv(
             strides=_pair(stride, "stride", name, least=1),
-            pads=(*top_left, *top_left),
+            pads=_pads(padding, name),
             dilations=_pair(dilation, "dilation", name, least=1),
             group=groups,
         )
+        return self.op(op, *operands, name=name)
+
+    def conv_transpose(
+        self, x: Value, filters: int, *, kernel: Pair, stride: Pair = 1, bias: bool = True, name: str | None = None
+    ) -> Value:
+        """Transposed convolution ``[N, C, H, W] -> [N, filters, stride * (H - 1) + kernel, ...]``; no padding."""
+        name = name or self._name("conv_transpose")
+        channels = self._channels(x, name)
+        filters = outside_int(filters, "filters", least=1, node=name)
+        window, steps = _pair(kernel, "kernel", name, least=1), _pair(stride, "stride", name, least=1)
+        operands = [x, *self._parameters(name, (channels, filters, *window), channels, filters if bias else None)]
+        op = ConvTranspose(strides=steps, pads=(0, 0, 0, 0), dilations=(1, 1), output_padding=(0, 0))
         return self.op(op, *operands, name=name)
 
     def linear(self, x: Value, outputs: int, *, bias: bool = True, name: str | None = None) -> Value:
@@ -116,27 +159,43 @@ class GraphBuilder:
         operands = [x, *self._parameters(name, (outputs, features), features, outputs if bias else None)]
         return self.op(Gemm(trans_b=True), *operands, name=name)
 
-    def batch_norm(self, x: Value, *, name: str | None = None) -> Value:
+    def batch_norm(self, x: Value, *, epsilon: float = 1e-5, name: str | None = None) -> Value:
         """Batch normalisation in inference form; starts as the identity, up to its epsilon."""
         name = name or self._name("bn")
         channels = (self._channels(x, name),)
         parts = {"scale": 1.0, "bias": 0.0, "mean": 0.0, "var": 1.0}
         fills = [self.graph.add_weight(f"{name}.{part}", self._fill(channels, start)) for part, start in parts.items()]
-        return self.op(BatchNormalization(), x, *fills, name=name)
+        return self.op(BatchNormalization(epsilon=epsilon), x, *fills, name=name)
 
     def max_pool(
-        self, x: Value, kernel: Pair = 2, stride: Pair | None = None, padding: Pair = 0, *, name: str | None = None
+        self,
+        x: Value,
+        kernel: Pair = 2,
+        stride: Pair | None = None,
+        padding: Padding = 0,
+        *,
+        ceil_mode: bool = False,
+        name: str | None = None,
     ) -> Value:
-        """Max pooling; the stride is the kernel unless given."""
+        """Max pooling; the stride is the kernel unless given, `ceil_mode` keeps a last window that is cut off."""
         name = name or self._name("pool")
-        return self.op(MaxPool(*_window(kernel, stride, padding, name)), x, name=name)
+        return self.op(MaxPool(*_window(kernel, stride, padding, name), ceil_mode=ceil_mode), x, name=name)
 
     def average_pool(
-        self, x: Value, kernel: Pair = 2, stride: Pair | None = None, padding: Pair = 0, *, name: str | None = None
+        self,
+        x: Value,
+        kernel: Pair = 2,
+        stride: Pair | None = None,
+        padding: Padding = 0,
+        *,
+        ceil_mode: bool = False,
+        count_padding: bool = False,
+        name: str | None = None,
     ) -> Value:
-        """Average pooling; the stride is the kernel unless given, padding is not counted."""
+        """Average pooling; the stride is the kernel unless given, padding counts in the divisor only if asked."""
         name = name or self._name("pool")
-        return self.op(AveragePool(*_window(kernel, stride, padding, name)), x, name=name)
+        window = _window(kernel, stride, padding, name)
+        return self.op(AveragePool(*window, ceil_mode=ceil_mode, count_include_pad=count_padding), x, name=name)
 
     def global_average_pool(self, x: Value, *, name: str | None = None) -> Value:
         """The mean of each map, ``[N, C, 1, 1]``."""
@@ -145,6 +204,31 @@ class GraphBuilder:
     def relu(self, x: Value, *, name: str | None = None) -> Value:
         """``max(x, 0)``."""
         return self.op(Relu(), x, name=name or self._name("relu"))
+
+    def relu6(self, x: Value, *, name: str | None = None) -> Value:
+        """``min(max(x, 0), 6)``."""
+        return self.op(Clip(0.0, 6.0), x, name=name or self._name("relu"))
+
+    def sigmoid(self, x: Value, *, name: str | None = None) -> Value:
+        """``1 / (1 + exp(-x))``."""
+        return self.op(Sigmoid(), x, name=name or self._name("sigmoid"))
+
+    def tanh(self, x: Value, *, name: str | None = None) -> Value:
+        """Hyperbolic tangent."""
+        return self.op(Tanh(), x, name=name or self._name("tanh"))
+
+    def swish(self, x: Value, *, name: str | None = None) -> Value:
+        """``x * sigmoid(x)`` (SiLU), as the two nodes that exporters write."""
+        name = name or self._name("swish")
+        return self.mul(x, self.sigmoid(x, name=f"{name}.gate"), name=name)
+
+    def hard_swish(self, x: Value, *, name: str | None = None) -> Value:
+        """``x * max(0, min(1, x / 6 + 1 / 2))``."""
+        return self.op(HardSwish(), x, name=name or self._name("swish"))
+
+    def hard_sigmoid(self, x: Value, *, name: str | None = None) -> Value:
+        """``max(0, min(1, x / 6 + 1 / 2))``, the gate of `hard_swish`."""
+        return self.op(HardSigmoid(alpha=1 / 6), x, name=name or self._name("sigmoid"))
 
     def lrn(
         self,
@@ -175,9 +259,59 @@ class GraphBuilder:
         """Elementwise sum of two values (a residual connection)."""
         return self.op(Add(), *values, name=name or self._name("add"))
 
+    def mul(self, a: Value, b: Value, *, name: str | None = None) -> Value:
+        """Elementwise product, broadcast (a gate, say)."""
+        return self.op(Mul(), a, b, name=name or self._name("mul"))
+
     def concat(self, *values: Value, axis: int = 1, name: str | None = None) -> Value:
         """The values side by side, along the channels unless another axis is given."""
         return self.op(Concat(axis=axis), *values, name=name or self._name("concat"))
+
+    def split(self, x: Value, sizes: Sequence[int], *, axis: int = 1, name: str | None = None) -> tuple[Value, ...]:
+        """The value cut into parts of these sizes, along the channels unless another axis is given."""
+        op = Split(axis=axis, sizes=tuple(sizes))
+        return self.graph.add_node(op, (x,), name=name or self._name("split")).outputs
+
+    def reshape(self, x: Value, shape: Sequence[Extent], *, name: str | None = None) -> Value:
+        """The same elements in another shape; one extent may be -1."""
+        name = name or self._name("reshape")
+        dims = tuple(-1 if dim == -1 else outside_dim(dim, node=name) for dim in shape)
+        return self.op(Reshape(dims), x, name=name)
+
+    def transpose(self, x: Value, permutation: Sequence[int], *, name: str | None = None) -> Value:
+        """The axes in another order."""
+        return self.op(Transpose(tuple(permutation)), x, name=name or self._name("transpose"))
+
+    def channel_shuffle(self, x: Value, groups: int, *, name: str | None = None) -> Value:
+        """Channels interleaved across groups: ``[N, groups * k, H, W]`` read as groups by k, and transposed.
+
+        Zhang et al., "ShuffleNet", 2017, section 3.1.
+
+        Raises:
+            CnnirError: ``conv-group`` when the channels do not divide into groups.
+        """
+        name = name or self._name("shuffle")
+        channels = self._channels(x, name)
+        if channels % outside_int(groups, "groups", least=1, node=name):
+            raise CnnirError(
+                "conv-group", "channels do not divide into groups", node=name, got=f"{channels} / {groups}"
+            )
+        sizes = x.type.shape[2:] if isinstance(x.type, TensorType) else ()
+        grouped = self.op(Reshape((0, groups, channels // groups, *sizes)), x, name=f"{name}.groups")
+        turned = self.transpose(grouped, (0, 2, 1, 3, 4), name=f"{name}.turn")
+        return self.op(Reshape((0, channels, *sizes)), turned, name=name)
+
+    def upsample(self, x: Value, scale: int = 2, *, name: str | None = None) -> Value:
+        """Each cell repeated `scale` times along both axes (nearest neighbour)."""
+        scales = (1.0, 1.0, float(scale), float(scale))
+        op = Resize(scales=scales, mode="nearest", coordinates="asymmetric", rounding="floor")
+        return self.op(op, x, name=name or self._name("upsample"))
+
+    def pad(self, x: Value, padding: Padding, *, name: str | None = None) -> Value:
+        """Zeros around each map."""
+        name = name or self._name("pad")
+        top, left, bottom, right = _pads(padding, name)
+        return self.op(Pad(pads=(0, 0, top, left, 0, 0, bottom, right)), x, name=name)
 
     def build(self, *outputs: Value) -> Graph:
         """The graph, with these outputs."""
@@ -210,15 +344,23 @@ class GraphBuilder:
 
 
 def _window(
-    kernel: Pair, stride: Pair | None, padding: Pair, node: str
+    kernel: Pair, stride: Pair | None, padding: Padding, node: str
 ) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int, int, int]]:
     """Kernel, strides and pads of a pooling."""
     sizes = _pair(kernel, "kernel", node, least=1)
-    top_left = _pair(padding, "padding", node)
-    return sizes, sizes if stride is None else _pair(stride, "stride", node, least=1), (*top_left, *top_left)
+    return sizes, sizes if stride is None else _pair(stride, "stride", node, least=1), _pads(padding, node)
 
 
-def _pair(value: Pair, what: str, node: str, *, least: int = 0) -> tuple[int, int]:
+def _pads(padding: Padding, node: str) -> tuple[int, int, int, int]:
+    """Padding in ONNX's layout: the beginnings, then the ends."""
+    if isinstance(padding, Sequence) and len(padding) == 4:
+        top, left, bottom, right = (outside_int(part, "padding", least=0, node=node) for part in padding)
+        return top, left, bottom, right
+    height, width = _pair(padding, "padding", node)
+    return height, width, height, width
+
+
+def _pair(value: Pair | Padding, what: str, node: str, *, least: int = 0) -> tuple[int, int]:
     """One number for each spatial axis, checked."""
     parts = tuple(value) if isinstance(value, Sequence) else (value, value)
     if len(parts) != 2:

@@ -39,7 +39,7 @@ def _named(model: str) -> Graph:
     if model.startswith(_ZOO):
         return zoo.build(model.removeprefix(_ZOO))
     if not Path(model).exists():
-        hint = f"there is no such file; the zoo's networks are {', '.join(f'{_ZOO}{name}' for name in zoo.NAMES)}"
+        hint = f"there is no such file; a network of the zoo is named with {_ZOO} before it, see: cnnir zoo list"
         raise CnnirError("file-missing", "the model cannot be found", node=model, hint=hint)
     return load(model)
 

@@ -85,3 +85,36 @@ def test_layer_arguments(name: str) -> None:
 def test_networks_of_the_zoo(options: dict[str, Any], code: str) -> None:
     """Their options are sizes, too."""
     assert refusal(lambda: vgg16(**options)).code == code
+
+
+def test_blocks() -> None:
+    """Gates, shuffles and parts have the shapes, and the values, that their words say."""
+    builder = GraphBuilder("blocks")
+    x = builder.image(4, (5, 6), batch="N", name="x")
+    left, right = builder.split(x, (1, 3))
+    outputs = {
+        "shuffle": builder.channel_shuffle(x, 2),
+        "swish": builder.swish(x),
+        "hard": builder.mul(x, builder.hard_sigmoid(x)),
+        "hard_swish": builder.hard_swish(x),
+        "up": builder.upsample(left, 3),
+        "transposed": builder.conv_transpose(right, 2, kernel=2, stride=2),
+        "padded": builder.pad(x, (1, 2, 3, 4)),
+        "relu6": builder.relu6(x),
+        "pooled": builder.max_pool(x, 2, ceil_mode=True),
+        "mean": builder.average_pool(x, 3, 1, 1, count_padding=True),
+        "conv": builder.conv(x, 3, kernel=3, padding=(0, 1, 2, 0)),
+    }
+    graph = builder.build(*outputs.values())
+    image = np.random.default_rng(0).normal(0, 5, (2, 4, 5, 6)).astype(np.float32)
+    found = dict(zip(outputs, graph.run({"x": image}).values(), strict=True))
+    np.testing.assert_array_equal(found["shuffle"], image[:, [0, 2, 1, 3]])
+    np.testing.assert_allclose(found["swish"], image / (1 + np.exp(-image)), rtol=1e-5)
+    np.testing.assert_allclose(found["hard"], found["hard_swish"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(found["up"], image[:, :1].repeat(3, 2).repeat(3, 3))
+    assert found["transposed"].shape == (2, 2, 10, 12)
+    np.testing.assert_array_equal(found["padded"], np.pad(image, ((0, 0), (0, 0), (1, 3), (2, 4))))
+    np.testing.assert_array_equal(found["relu6"], image.clip(0, 6))
+    assert found["pooled"].shape == (2, 4, 3, 3)
+    np.testing.assert_allclose(found["mean"][0, 0, 0, 0], image[0, 0, :2, :2].sum() / 9, rtol=1e-5)
+    assert found["conv"].shape == (2, 3, 5, 5)

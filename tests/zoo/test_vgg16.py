@@ -104,5 +104,8 @@ def test_weights_follow_from_the_seed() -> None:
 def test_by_name() -> None:
     """The zoo gives networks by name, and says what it has."""
     assert cnnir.zoo.build("vgg16").name == "vgg16"
-    with pytest.raises(CnnirError, match=r"it has vgg16 \[zoo-unknown\]"):
+    assert (
+        cnnir.zoo.build("VGG-16{size=64x32, classes=7}").inputs[0].type == cnnir.zoo.vgg16(size=(64, 32)).inputs[0].type
+    )
+    with pytest.raises(CnnirError, match=r"it has .*vgg16.* \[zoo-unknown\]"):
         cnnir.zoo.build("vgg61")
