@@ -1,7 +1,7 @@
 """Nodes that read nothing but constants become constants, lazily where they are ours."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -9,11 +9,12 @@ from cnnir.dims import is_known
 from cnnir.errors import CnnirError
 from cnnir.graph import Node, Value
 from cnnir.interpreter import evaluate
-from cnnir.ops import Opaque, Transpose
+from cnnir.ops import Opaque, Reshape, Transpose, infer
 from cnnir.ops.opaque import hooks
 from cnnir.passes.base import Journal
+from cnnir.passes.fold.shapes import Dims, contents, copied_target, follow, listed
 from cnnir.rewriter import Rewriter
-from cnnir.types import TensorType
+from cnnir.types import DType, TensorType, UnknownType
 from cnnir.weights import AnyArray, Array, Computed, Weight
 
 _RANDOM = (
@@ -35,11 +36,17 @@ _SMALL = 1 << 20
 
 
 def fold_constants(rewriter: Rewriter, journal: Journal) -> None:
-    """Fold every node that reads nothing but constants, and define opaque nodes that become readable by it."""
+    """Fold every node that reads nothing but constants, and define opaque nodes that become readable by it.
+
+    Shape arithmetic on open dims is followed on the way: what comes out as numbers is a constant too.
+    """
+    followed: dict[Value, Dims] = {}
     for node in rewriter.graph.nodes:
         if isinstance(node.op, Opaque):
             _define(rewriter, journal, node, node.op)
+            _reshape(rewriter, journal, node, followed)
         if not _is_constant(node):
+            _follow(rewriter, journal, node, followed)
             continue
         try:
             weights = _weights(node)
@@ -52,6 +59,70 @@ def fold_constants(rewriter: Rewriter, journal: Journal) -> None:
         rewriter.freeze(node, weights)
         journal.change("constant", [node])
         journal.count("constants folded")
+    _remove_arithmetic(rewriter, journal, followed)
+
+
+def _follow(rewriter: Rewriter, journal: Journal, node: Node, followed: dict[Value, Dims]) -> None:
+    """Follow shape arithmetic; a node whose results are all numbers is a constant, whatever it is made of."""
+    found = follow(node, followed)
+    if found is None:
+        return
+    arrays = [contents(dims, _dtype(value)) for dims, value in zip(found, node.outputs, strict=True)]
+    known = [Array.of(array) for array in arrays if array is not None]
+    if len(known) < len(arrays):
+        followed.update(zip(node.outputs, found, strict=True))
+        return
+    rewriter.freeze(node, known)
+    journal.change("constant: no size that it reads is open", [node])
+    journal.count("constants folded")
+
+
+def _dtype(value: Value) -> DType:
+    known = value.type.dtype if isinstance(value.type, TensorType | UnknownType) else None
+    return known if known is not None else DType.INT64
+
+
+def _reshape(rewriter: Rewriter, journal: Journal, node: Node, followed: Mapping[Value, Dims]) -> None:
+    """Make a Reshape to followed dims one of ours, where ONNX can say them without numbers."""
+    if not isinstance(node.op, Opaque) or node.op.kind != "Reshape" or len(node.operands) != 2:
+        return
+    data, target = node.operands
+    if target not in followed or not isinstance(data.type, TensorType):
+        return
+    dims = listed(followed[target])
+    shown = f"its target [{', '.join(map(str, dims))}]"
+    op = Reshape(found) if (found := copied_target(data.type, dims)) is not None else None
+    if op is None or 0 in dims:  # a 0 that was computed may be meant as it stands
+        journal.refuse(f"{shown} cannot be said by dims that are copied and one that is inferred", [node])
+        return
+    try:
+        (type_,), _ = infer(op, [data], node.label)
+    except CnnirError as error:
+        journal.refuse(f"{shown} does not fit its input: {error.message}", [node])
+        return
+    shape = type_.shape if isinstance(type_, TensorType) else ()
+    if any(wanted not in (-1, dim) for wanted, dim in zip(dims, shape, strict=True)):
+        journal.refuse(f"{shown} is not shown to have as many elements as its input", [node])
+        return
+    rewriter.replace_node(node, op, [data], allow_retype=True)
+    journal.change(f"no longer opaque: {shown} is worked out", [node])
+    journal.count("opaque nodes defined")
+
+
+def _remove_arithmetic(rewriter: Rewriter, journal: Journal, followed: Mapping[Value, Dims]) -> None:
+    """Remove the shape arithmetic that nobody reads any more; refuse what still waits for its numbers."""
+    nodes = list(dict.fromkeys(value.producer for value in followed if value.producer is not None))
+    for node in reversed(nodes):
+        if not any(value.uses or rewriter.graph.is_output(value) for value in node.outputs):
+            rewriter.erase(node)
+            journal.change("shape arithmetic that is not read any more", [node])
+            journal.count("shape nodes removed")
+    kept = [node for node in nodes if node in rewriter.graph]
+    waiting = dict.fromkeys(user for node in kept for value in node.outputs for user in value.users)
+    refused = {label for refusal in journal.refusals for label in refusal.nodes}
+    for node in waiting:
+        if node not in nodes and node.label not in refused:
+            journal.refuse("what it reads is computed from sizes that are open; bind them", [node])
 
 
 def _define(rewriter: Rewriter, journal: Journal, node: Node, op: Opaque) -> None:
