@@ -1,211 +1,212 @@
-"""A factor and a summand for each channel, folded into the weight and bias of the layer before.
+"""A factor and a summand for each channel, folded into the weight and bias of the layer before or behind.
 
-With float64 in between: a chain of several such nodes rounds once.
+Views and the Dropout of inference may stand between. Behind a layer everything folds; in front of one factors do, and
+summands where the layer pads with no zeros. Each step works in float64 and rounds once to the weight's own type.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import TypeAlias
 
-import numpy as np
-
-from cnnir.dims import is_known
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import Add, BatchNormalization, Conv, ConvTranspose, Div, Gemm, Mul, Sub
-from cnnir.passes.base import Journal
+from cnnir.ops import Dropout, Op
+from cnnir.passes.base import Change, Journal
+from cnnir.passes.fold.affine import Refused, affine, scaled_value
+from cnnir.passes.fold.layers import (
+    Linear,
+    channel_axis,
+    channels,
+    check_layer,
+    filters,
+    linear,
+    moved_axis,
+    raised_bias,
+    scaled_filters,
+    scaled_inputs,
+    shifted_bias,
+    with_bias,
+)
 from cnnir.rewriter import Rewriter
 from cnnir.types import TensorType
-from cnnir.weights import AnyArray, Computed, Weight
+from cnnir.weights import Weight
 
-Vector = Callable[[], AnyArray]
-"""Makes one float64 number a channel."""
+Fold: TypeAlias = Callable[[Rewriter, Node, Node, tuple[Node, ...]], None]
 
-
-@dataclass(frozen=True, slots=True)
-class Affine:
-    """``scale * x + shift`` for each channel.
-
-    Attributes:
-        source: What is scaled.
-        scale: Factors, None for ones.
-        shift: Summands, None for zeros.
-    """
-
-    source: Value
-    scale: Vector | None
-    shift: Vector | None
-
-
-class _Refused(Exception):  # noqa: N818  no error: the node stays as it is
-    """Why a node is not folded."""
+_APART = "not folded: no convolution or fully connected layer stands before or behind it"
 
 
 def fold_scales(rewriter: Rewriter, journal: Journal) -> None:
-    """Fold every BatchNormalization, Mul, Add, Sub or Div by constants that stands behind a linear layer."""
-    for node in rewriter.graph.nodes:
-        layer, channels = _layer_before(node)
-        if layer is None or channels is None:
-            if isinstance(node.op, BatchNormalization):
-                journal.refuse("not folded: no convolution or fully connected layer stands before it", [node])
-            continue
-        try:
-            affine = _affine(node, channels)
-            _check_layer(rewriter.graph, layer, affine)
-        except _Refused as refused:
-            journal.refuse(f"not folded into {layer.label}: {refused}", [node])
-            continue
-        journal.change(f"folded into {layer.label}", [node])
-        journal.count("scales folded")
-        _merge(rewriter, layer, node, affine, channels)
+    """Fold every BatchNormalization, Mul, Add, Sub or Div by constants that stands beside a linear layer."""
+    nodes, reasons = rewriter.graph.nodes, dict[Node, list[str]]()
+    for node in nodes:
+        if (source := scaled_value(node)) is not None:
+            layer, views = _before(source)
+            reasons[node] = _try(rewriter, journal, node, layer, views, _fold_back)
+    # What is left may go the other way; the one next to the layer first, so that the others come next to it.
+    for node in reversed(nodes):
+        if scaled_value(node) is not None:
+            layer, views = _behind(node.output)
+            reasons[node] += _try(rewriter, journal, node, layer, views, _fold_ahead)
+    for node in nodes:
+        source = scaled_value(node)
+        # Sizes are worked out with integers, far from any layer: those are nobody's loss.
+        if source is not None and (reasons[node] or _is_float(source)):
+            journal.refuse("; ".join(reasons[node]) or _APART, [node])
 
 
-def _layer_before(node: Node) -> tuple[Node | None, int | None]:
-    """The linear layer whose output the node scales, and its number of channels."""
-    if not isinstance(node.op, (BatchNormalization, Mul, Add, Sub, Div)):
-        return None, None
-    data = [value for value in node.operands if value.weight is None]
-    constants = [value for value in node.operands if value.weight is not None]
-    if isinstance(node.op, BatchNormalization):
-        data = data[:1]  # computed statistics are refused with their reason
-    if len(data) != 1 or not constants or data[0].producer is None:
-        return None, None
-    layer = data[0].producer
-    type_ = data[0].type
-    if not isinstance(layer.op, (Conv, ConvTranspose, Gemm)) or not isinstance(type_, TensorType):
-        return None, None
-    channels = type_.shape[1]
-    return layer, channels if is_known(channels) else None
+def _try(
+    rewriter: Rewriter, journal: Journal, node: Node, layer: Node | None, views: tuple[Node, ...], fold: Fold
+) -> list[str]:
+    """Fold a node into a layer, and note it; what is in the way otherwise."""
+    if layer is None:
+        return []
+    label, name = layer.label, node.label  # the node may bear the layer's afterwards
+    try:
+        fold(rewriter, node, layer, views)
+    except Refused as refused:
+        return [f"not folded into {label}: {refused}"]
+    journal.changes.append(Change(f"folded into {label}", (name,)))
+    journal.count("scales folded")
+    return []
 
 
-# What the node does to each channel
+def _is_float(value: Value) -> bool:
+    return isinstance(value.type, TensorType) and value.type.dtype.is_float
 
 
-def _affine(node: Node, channels: int) -> Affine:
-    if isinstance(node.op, BatchNormalization):
-        return _normalization(node, node.op)
-    left, right = node.operands
-    source, constant = (left, right) if right.weight is not None else (right, left)
-    assert constant.weight is not None  # noqa: S101  one of the two is constant
-    vector = _per_channel(constant.weight, source, channels)
-    if isinstance(node.op, Mul):
-        return Affine(source, vector, None)
-    if isinstance(node.op, Add):
-        return Affine(source, None, vector)
-    if constant is left:
-        if isinstance(node.op, Div):
-            raise _Refused("it divides a constant by the layer's output, which is not linear")
-        return Affine(source, lambda: np.full(channels, -1.0), vector)
-    if isinstance(node.op, Sub):
-        return Affine(source, None, lambda: -vector())
-    return Affine(source, lambda: 1 / vector(), None)
+# Where the layer is
 
 
-def _normalization(node: Node, op: BatchNormalization) -> Affine:
-    """``scale * (x - mean) / sqrt(var + epsilon) + B`` (Ioffe and Szegedy, 2015, section 3.1)."""
-    source, *rest = node.operands
-    weights = [value.weight for value in rest]
-    if any(weight is None for weight in weights):
-        raise _Refused("its statistics are computed")
-    gamma, beta, mean, variance = (weight for weight in weights if weight is not None)
-
-    def factor() -> AnyArray:
-        return _wide(gamma) / np.sqrt(_wide(variance) + op.epsilon)
-
-    return Affine(source, factor, lambda: _wide(beta) - _wide(mean) * factor())
+def _before(value: Value) -> tuple[Node | None, tuple[Node, ...]]:
+    """The linear layer that a value comes from, and the views between in their order."""
+    views = list[Node]()
+    node = value.producer
+    while node is not None and node.op.view:
+        views.append(node)
+        node = node.operands[0].producer
+    return (node if linear(node) is not None else None), tuple(reversed(views))
 
 
-def _per_channel(weight: Weight, source: Value, channels: int) -> Vector:
-    """The constant as one number a channel, when it broadcasts along all other axes and enlarges nothing."""
-    assert isinstance(source.type, TensorType)  # noqa: S101  `_layer_before` has seen to it
-    rank = source.type.rank
-    shape = (1,) * (rank - len(weight.shape)) + weight.shape
-    if (
-        len(shape) > rank
-        or any(size != 1 for axis, size in enumerate(shape) if axis != 1)
-        or shape[1] not in (1, channels)
-    ):
-        raise _Refused(f"its constant of shape {list(weight.shape)} is not one number a channel")
-    return lambda: np.broadcast_to(_wide(weight).reshape(-1), (channels,))
+def _behind(value: Value) -> tuple[Node | None, tuple[Node, ...]]:
+    """The linear layer that reads a value as its data, and the views between in their order."""
+    views = list[Node]()
+    while True:
+        node = next((user for user, index in value.uses if index == 0), None)
+        if node is None or not node.op.view:
+            return (node if linear(node) is not None else None), tuple(views)
+        views.append(node)
+        value = node.outputs[0]
 
 
-def _wide(weight: Weight) -> AnyArray:
-    return weight.array().astype(np.float64)
+def _check_alone(graph: Graph, values: list[Value], what: str) -> None:
+    for value in values:
+        if len(value.uses) > 1 or graph.is_output(value):
+            raise Refused(f"{what} is read elsewhere too")
 
 
-# The layer that takes it in
+def _axis(layer_value: Value, op: Linear, other: Value) -> int:
+    """The axis of a value along which the channels of the layer lie, seen through what stands between.
+
+    Raises:
+        Refused: where a view between breaks the channels up.
+    """
+    before, after = layer_value.type, other.type
+    found = None
+    if isinstance(before, TensorType) and isinstance(after, TensorType):
+        axis = channel_axis(op, before)
+        found = axis if before == after else moved_axis(before, axis, after)
+    if found is None:
+        raise Refused("what stands between breaks the channels up")
+    return found
 
 
-def _check_layer(graph: Graph, layer: Node, affine: Affine) -> None:
-    if len(affine.source.uses) > 1 or graph.is_output(affine.source):
-        raise _Refused("the layer's output is read elsewhere too")
-    if any(value.weight is None for value in layer.operands[1:]):
-        raise _Refused("the layer's weights are computed")
-    for value in layer.operands[1:]:
-        if value.name in graph.provenance.listed:
-            raise _Refused(f"callers may give {value.name} as an input")
-    if not isinstance(affine.source.type, TensorType) or not affine.source.type.dtype.is_float:
-        raise _Refused("integers would be rounded elsewhere")
-    for vector in (affine.scale, affine.shift):
-        with np.errstate(all="ignore"):
-            if vector is not None and not np.isfinite(vector()).all():
-                raise _Refused("its factors are not all finite")
-    if isinstance(layer.op, Gemm) and layer.op.beta == 0:
-        raise _Refused("the layer leaves its bias out (beta is 0)")
-    bias = layer.operands[2].weight if len(layer.operands) > 2 else None
-    if bias is not None and any(size != 1 for size in bias.shape[:-1]):
-        raise _Refused("the layer's bias is not one number a channel")
+# What becomes of it
 
 
-def _merge(rewriter: Rewriter, layer: Node, node: Node, affine: Affine, channels: int) -> None:
-    """Let the node compute the layer with new weights: its output keeps its name, the layer's node its own."""
-    graph, name = rewriter.graph, layer.name
-    weight = layer.operands[1]
-    bias = layer.operands[2] if len(layer.operands) > 2 else None
-    new_weight, new_bias = weight, bias
-    if affine.scale is not None:
-        new_weight = graph.add_weight(graph.fresh_name(f"{weight.name}.scaled"), _scaled(layer, weight, affine.scale))
-    if affine.shift is not None or (bias is not None and affine.scale is not None):
-        wish = f"{bias.name if bias is not None else f'{name}.bias'}.folded"
-        new_bias = graph.add_weight(graph.fresh_name(wish), _shifted(layer, weight, bias, affine, channels))
-    operands = [layer.operands[0], new_weight] + ([new_bias] if new_bias is not None else [])
-    op, metadata = layer.op, layer.metadata
+def _fold_back(rewriter: Rewriter, node: Node, layer: Node, views: tuple[Node, ...]) -> None:
+    """Into the layer before: the node becomes what stands right before it, so that its output keeps its name.
+
+    Raises:
+        Refused: where that cannot be.
+    """
+    graph, op = rewriter.graph, _linear(layer)
+    _check_alone(graph, [layer.output, *(view.outputs[0] for view in views)], "the layer's output")
+    weight = check_layer(graph, layer, op, needs_bias=False)
+    source = views[-1].outputs[0] if views else layer.output
+    found = affine(graph, node, _axis(layer.output, op, source), filters(op, weight))
+    check_layer(graph, layer, op, needs_bias=found.shift is not None)
+    last = _without_mask(graph, views[-1]) if views else None
+    bias = _bias(layer)
+    new_weight = scaled_filters(op, weight, found.scale) if found.scale is not None else None
+    changed = found.shift is not None or (bias is not None and found.scale is not None)
+    operands = _operands(graph, layer, new_weight, shifted_bias(op, weight, bias, found) if changed else None)
+    new_op = with_bias(op) if found.shift is not None else op
+    if last is None:
+        _become(rewriter, node, layer, new_op, operands)
+    else:
+        rewriter.replace_node(layer, new_op, operands)
+        _become(rewriter, node, views[-1], last, [views[-1].operands[0]])
+
+
+def _fold_ahead(rewriter: Rewriter, node: Node, layer: Node, views: tuple[Node, ...]) -> None:
+    """Into the layer behind: the node goes, whoever reads it reads what it read.
+
+    Raises:
+        Refused: where that cannot be.
+    """
+    graph, op = rewriter.graph, _linear(layer)
+    _check_alone(graph, [node.output, *(view.outputs[0] for view in views)], "it")
+    weight = check_layer(graph, layer, op, needs_bias=False)
+    data = layer.operands[0]
+    if getattr(op, "trans_a", False):
+        raise Refused("the layer transposes its input")
+    found = affine(graph, node, _axis(data, op, node.output), channels(op, weight))
+    check_layer(graph, layer, op, needs_bias=found.shift is not None)
+    new_bias = raised_bias(op, weight, _bias(layer), found.shift) if found.shift is not None else None
+    new_weight = scaled_inputs(op, weight, found.scale) if found.scale is not None else None
+    operands = _operands(graph, layer, new_weight, new_bias)
+    rewriter.replace_node(layer, with_bias(op) if new_bias is not None else op, operands)
+    rewriter.replace_uses(node.output, found.source)
+    rewriter.erase(node)
+
+
+def _become(rewriter: Rewriter, node: Node, other: Node, op: Op, operands: list[Value | None]) -> None:
+    """The node takes the place, the name and the metadata of another one, which goes."""
+    name, metadata = other.name, dict(other.metadata)
     rewriter.replace_node(node, op, operands)
-    node.metadata = dict(metadata)
-    rewriter.erase(layer)
+    node.metadata = metadata
+    rewriter.erase(other)
     rewriter.rename(node, name)
 
 
-def _scaled(layer: Node, value: Value, scale: Vector) -> Weight:
-    """The layer's weight, each filter times its channel's factor."""
-    weight = value.weight
-    assert weight is not None  # noqa: S101  `_check_layer` has seen to it
-    shape, op = weight.shape, layer.op
-    if isinstance(op, Gemm):
-        axis = (-1, 1) if op.trans_b else (1, -1)
-        return Computed(weight.dtype, shape, lambda: _wide(weight) * scale().reshape(axis))
-    if isinstance(op, ConvTranspose):
-        # [C, K / group, *kernel]: the filters of one group stand in the rows of its input channels.
-        groups = op.group
-        rows = shape[0] // groups
-        spread = (groups, 1, shape[1], *(1 for _ in shape[2:]))
-        return Computed(
-            weight.dtype,
-            shape,
-            lambda: (_wide(weight).reshape(groups, rows, *shape[1:]) * scale().reshape(spread)).reshape(shape),
-        )
-    along = (-1, *(1 for _ in shape[1:]))
-    return Computed(weight.dtype, shape, lambda: _wide(weight) * scale().reshape(along))
+def _operands(graph: Graph, layer: Node, weight: Weight | None, bias: Weight | None) -> list[Value | None]:
+    """The layer's operands with a new weight and a new bias, under names of their own."""
+    operands: list[Value | None] = list(layer.operands)
+    if weight is not None:
+        operands[1] = graph.add_weight(graph.fresh_name(f"{layer.operands[1].name}.scaled"), weight)
+    if bias is not None:
+        stem = layer.operands[2].name if len(layer.operands) > 2 else f"{layer.name}.bias"
+        operands[2:] = [graph.add_weight(graph.fresh_name(f"{stem}.folded"), bias)]
+    return operands
 
 
-def _shifted(layer: Node, weight: Value, bias: Value | None, affine: Affine, channels: int) -> Weight:
-    """The layer's bias, scaled and shifted, for a layer that adds it as it is (or beta times, a Gemm)."""
-    old = bias.weight if bias is not None else None
-    beta = layer.op.beta if isinstance(layer.op, Gemm) else 1.0
+def _bias(layer: Node) -> Weight | None:
+    return layer.operands[2].weight if len(layer.operands) > 2 else None
 
-    def make() -> AnyArray:
-        total = np.zeros(channels) if old is None else np.broadcast_to(_wide(old).reshape(-1), (channels,))
-        if affine.scale is not None:
-            total = total * affine.scale()
-        return total if affine.shift is None else total + affine.shift() / beta
 
-    assert weight.weight is not None  # noqa: S101  `_check_layer` has seen to it
-    return Computed(weight.weight.dtype, (channels,), make)
+def _linear(layer: Node) -> Linear:
+    op = linear(layer)
+    assert op is not None  # noqa: S101  `_before` and `_behind` have seen to it
+    return op
+
+
+def _without_mask(graph: Graph, view: Node) -> Op:
+    """The view's op with one output.
+
+    Raises:
+        Refused: where the mask of a Dropout is read.
+    """
+    mask = view.outputs[1:]
+    if any(value.uses or graph.is_output(value) for value in mask):
+        raise Refused(f"the mask of {view.label} is read")
+    return replace(view.op, with_mask=False) if isinstance(view.op, Dropout) else view.op

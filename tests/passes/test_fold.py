@@ -6,12 +6,32 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 import cnnir
 from cnnir.exporters.onnx import read, write
 from cnnir.graph import Graph
-from cnnir.ops import Add, BatchNormalization, Conv, ConvTranspose, Div, Gemm, Mul, Op, Opaque, Relu, Sub
+from cnnir.ops import (
+    Add,
+    BatchNormalization,
+    Conv,
+    ConvTranspose,
+    Div,
+    Dropout,
+    Gemm,
+    Identity,
+    MatMul,
+    Mul,
+    Op,
+    Opaque,
+    Relu,
+    Reshape,
+    Squeeze,
+    Sub,
+    Unsqueeze,
+)
 from cnnir.passes import PassResult
 from cnnir.types import DType, TensorType
 from cnnir.verify import verify
@@ -57,12 +77,20 @@ def kinds(graph: Graph) -> list[str]:
 class Layer:
     """A linear layer, and what stands behind it."""
 
-    def __init__(self, op: Op, shape: tuple[int, ...], weight: tuple[int, ...], *, bias: int | None = None) -> None:
+    def __init__(
+        self, op: Op | None, shape: tuple[int, ...], weight: tuple[int, ...] = (), *, bias: int | None = None
+    ) -> None:
         self.graph = Graph("layer")
         self.count = 0
-        x = self.graph.add_input("x", TensorType(DType.FLOAT32, shape))
-        operands = [x, self.constant(*weight)] + ([self.constant(bias)] if bias is not None else [])
+        self.value = self.graph.add_input("x", TensorType(DType.FLOAT32, shape))
+        if op is not None:
+            self.layer(op, weight, bias=bias)
+
+    def layer(self, op: Op, weight: tuple[int, ...], *, bias: int | None = None) -> "Layer":
+        """A linear layer."""
+        operands = [self.value, self.constant(*weight)] + ([self.constant(bias)] if bias is not None else [])
         self.value = self.graph.add_node(op, operands, name="layer").output
+        return self
 
     def constant(self, *shape: int) -> cnnir.Value:
         """A weight of random numbers."""
@@ -75,10 +103,17 @@ class Layer:
         self.value = self.graph.add_node(op, pair[::-1] if first else pair).output
         return self
 
+    def view(self, op: Op) -> "Layer":
+        """An op without a constant."""
+        self.value = self.graph.add_node(op, [self.value]).outputs[0]
+        return self
+
     def normalized(self, channels: int) -> "Layer":
         """A BatchNormalization."""
         vectors = [self.constant(channels) for _ in range(3)]
-        variance = self.graph.add_weight("variance", Array.of(np.abs(numbers(9, channels)) + 0.5))
+        variance = self.graph.add_weight(
+            self.graph.fresh_name("variance"), Array.of(np.abs(numbers(9, channels)) + 0.5)
+        )
         self.value = self.graph.add_node(BatchNormalization(), [self.value, *vectors, variance]).output
         return self
 
@@ -128,6 +163,143 @@ def test_scales(name: str) -> None:
     assert len(result.graph) == 2
     assert result.metrics["scales folded"] == scales == len(result.changes)
     assert not result.refusals
+
+
+def row(*shape: int) -> Layer:
+    """An input and nothing done with it yet."""
+    return Layer(None, shape)
+
+
+THROUGH = {
+    "identity": (Layer(conv(), IMAGE, (6, 4, 3, 3)).view(Identity()).normalized(6), ["Conv", "Identity"]),
+    "dropout": (
+        Layer(conv(), IMAGE, (6, 4, 3, 3), bias=6).view(Dropout()).view(Identity()).then(Mul(), 6, 1, 1),
+        ["Conv", "Dropout", "Identity"],
+    ),
+    "dropout with a mask": (
+        Layer(conv(), IMAGE, (6, 4, 3, 3)).view(Dropout(with_mask=True)).normalized(6), ["Conv", "Dropout"]
+    ),
+    "add, normalization, mul": (
+        Layer(conv(), IMAGE, (6, 4, 3, 3)).then(Add(), 6, 1, 1).normalized(6).then(Mul(), 6, 1, 1), ["Conv"]
+    ),
+    "squeezed": (
+        Layer(conv(), (2, 4, 5, 3), (6, 4, 3, 5)).view(Squeeze((3,))).normalized(6), ["Conv", "Squeeze"]
+    ),
+    "product": (Layer(MatMul(), (3, 8), (8, 5)).then(Add(), 5).normalized(5), ["Gemm"]),
+    "product, scaled alone": (Layer(MatMul(), (3, 8), (8, 5)).then(Mul(), 5), ["MatMul"]),
+    "product of rows": (Layer(MatMul(), (2, 3, 8), (8, 5)).then(Mul(), 5), ["MatMul"]),
+    "product of rows, flattened": (
+        Layer(MatMul(), (2, 3, 8), (8, 5)).view(Reshape((-1, 5))).then(Mul(), 5), ["MatMul", "Reshape"]
+    ),
+    "normalization between reshapes": (
+        Layer(MatMul(), (3, 8), (8, 5)).view(Unsqueeze((2,))).normalized(5).view(Squeeze((2,))).then(Div(), 5),
+        ["Gemm", "Unsqueeze", "Squeeze"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", THROUGH)
+def test_scales_behind_views(name: str) -> None:
+    """What only passes on stays; everything else goes into the layer."""
+    layer, left = THROUGH[name]
+    result = judged(layer.done())
+    assert kinds(result.graph) == [*left, "Relu"]
+    assert not result.refusals
+
+
+AHEAD = {
+    "mul": (row(*IMAGE).then(Mul(), 4, 1, 1), conv(), (6, 4, 3, 3)),
+    "div in groups": (row(*IMAGE).then(Div(), 4, 1, 1), conv(2), (6, 2, 3, 3)),
+    "normalization": (row(*IMAGE).normalized(4), Conv((1, 1), (0, 0, 0, 0), (1, 1)), (6, 4, 3, 3)),
+    "mean and deviation": (
+        row(*IMAGE).then(Sub(), 4, 1, 1).then(Div(), 4, 1, 1), Conv((2, 2), (0,) * 4, (1, 1), 4), (8, 1, 3, 3)
+    ),
+    "identity between": (
+        row(*IMAGE).then(Add(), 4, 1, 1).view(Identity()), Conv((1, 1), (0,) * 4, (1, 1), 1, "VALID"), (6, 4, 3, 3)
+    ),
+    "transposed": (
+        row(*IMAGE).then(Mul(), 4, 1, 1), ConvTranspose((2, 2), (0, 0, 0, 0), (1, 1), (0, 0), 2), (4, 3, 3, 3)
+    ),
+    "fully connected": (row(3, 8).normalized(8), Gemm(0.5, 1.0, trans_b=True), (5, 8)),
+    "product": (row(3, 8).normalized(8), MatMul(), (8, 5)),
+    "product of rows": (row(2, 3, 8).then(Mul(), 8), MatMul(), (8, 5)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AHEAD)
+def test_scales_in_front(name: str) -> None:
+    """Nothing stands before, so what stands behind takes it in, also without a bias of its own."""
+    layer, op, weight = AHEAD[name]
+    layer.layer(op, weight)
+    scales = sum(node.op.kind in ("Mul", "Div", "Add", "Sub", "BatchNormalization") for node in layer.graph.nodes)
+    result = judged(layer.done())
+    assert result.metrics["scales folded"] == scales
+    assert not result.refusals
+    assert not {"Mul", "Div", "Add", "Sub", "BatchNormalization"} & set(kinds(result.graph))
+
+
+@pytest.mark.parametrize(
+    ("layer", "op", "weight", "reason"),
+    [
+        (row(*IMAGE).then(Add(), 4, 1, 1), conv(), (6, 4, 3, 3), "zeros that it pads with"),
+        (row(*IMAGE).normalized(4), conv(), (6, 4, 3, 3), "zeros that it pads with"),
+        (
+            row(*IMAGE).then(Sub(), 4, 1, 1), ConvTranspose((2, 2), (0,) * 4, (1, 1), (0, 0)), (4, 6, 3, 3),
+            "fewer summands",
+        ),
+        (row(*IMAGE).then(Mul(), 5, 5), conv(), (6, 4, 3, 3), "not one number a channel"),
+        (row(2, 3, 8).then(Add(), 8), MatMul(), (8, 5), "has no bias"),
+        (row(2, 3, 8).normalized(3), MatMul(), (8, 5), "normalises along axis 1"),
+        (row(3, 8).then(Mul(), 8), Gemm(trans_a=True), (3, 5), "transposes its input"),
+        (row(2, 4, 1, 2).then(Mul(), 4, 1, 1).view(Reshape((2, 8))), Gemm(), (8, 5), "breaks the channels up"),
+    ],
+)  # fmt: skip
+def test_what_does_not_go_into_the_layer_behind(layer: Layer, op: Op, weight: tuple[int, ...], reason: str) -> None:
+    """The layer is named, and what is in the way."""
+    found = refusal(layer.layer(op, weight).done())
+    assert found.startswith("not folded into layer (")
+    assert reason in found
+
+
+def test_nothing_is_passed_over_in_silence() -> None:
+    """A scale far from any layer is listed, one of factors that would leave the range of its type too."""
+    assert "no convolution or fully connected layer" in refusal(row(*IMAGE).view(Relu()).then(Mul(), 4, 1, 1).done())
+    layer = Layer(conv(), IMAGE, (6, 4, 3, 3))
+    tiny = layer.graph.add_weight("tiny", Array.of(np.full((6, 1, 1), 1e-30, np.float32)))
+    layer.value = layer.graph.add_node(Div(), [layer.value, tiny]).output
+    assert "out of the range of float32" in refusal(layer.done())
+    layer = Layer(conv(), IMAGE, (6, 4, 3, 3))
+    layer.value, mask = layer.graph.add_node(Dropout(with_mask=True), [layer.value]).outputs
+    graph = layer.then(Mul(), 6, 1, 1).done()
+    graph.set_outputs([*graph.outputs, mask])
+    (refused,) = graph.apply("fold").refusals
+    assert "the mask" in refused.reason
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_random_chains(seed: int) -> None:
+    """Layers with scales and views before, between and behind: ONNX Runtime computes alike, whatever is folded."""
+    rng = np.random.default_rng(seed)
+    channels = 4
+    layer = row(2, channels, 6, 6)
+    for _ in range(int(rng.integers(3, 8))):
+        shape = [(channels, 1, 1), (1, channels, 1, 1), (), (1,), (6, 6), (channels, 6, 6)][int(rng.integers(6))]
+        choice = int(rng.integers(6))
+        if choice == 0:
+            group = int(rng.choice([1, 2, 4]))
+            size = int(rng.choice([1, 3]))
+            layer.layer(Conv((1, 1), (size // 2,) * 4, (1, 1), group), (channels, channels // group, size, size))
+        elif choice == 1:
+            layer.normalized(channels)
+        elif choice == 2:
+            layer.view([Identity(), Dropout(), Relu()][int(rng.integers(3))])
+        else:
+            layer.then([Mul(), Add(), Sub()][int(rng.integers(3))], *shape, first=bool(rng.integers(2)))
+    graph = layer.done()
+    result = judged(graph)
+    beside = sum(isinstance(node.op, (BatchNormalization, Mul, Add, Sub)) for node in graph.nodes)
+    assert result.metrics.get("scales folded", 0) + len(result.refusals) == beside
 
 
 def refusal(graph: Graph) -> str:
