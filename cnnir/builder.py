@@ -13,7 +13,7 @@ deviation ``sqrt(2 / fan_in)``, lazily, so that building a network allocates not
 import math
 import zlib
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from cnnir.ops import (
     GlobalAveragePool,
     HardSigmoid,
     HardSwish,
+    LeakyRelu,
     MaxPool,
     Mul,
     Op,
@@ -42,19 +43,24 @@ from cnnir.ops import (
     Reshape,
     Resize,
     Sigmoid,
+    Slice,
     Softmax,
     Split,
     Tanh,
     Transpose,
 )
+from cnnir.ops.window import AutoPad
 from cnnir.types import DType, TensorType, known_shape, outside_dim, outside_int
 from cnnir.weights import Fill, Seeded
 
 Pair: TypeAlias = int | tuple[int, int]
 """One number for both spatial axes, or (height, width)."""
 
-Padding: TypeAlias = Pair | tuple[int, int, int, int]
-"""Cells around the map: one number, (height, width), or (top, left, bottom, right)."""
+Margins: TypeAlias = Pair | tuple[int, int, int, int]
+"""Cells along the borders of a map: one number, (height, width), or (top, left, bottom, right)."""
+
+Padding: TypeAlias = Margins | Literal["same"]
+"""Cells around the map; "same" gives ceil(size / stride) outputs, whatever the size; an odd cell goes behind."""
 
 Extent: TypeAlias = int | str
 """A size; a text is a symbol (``"N"``) or an expression."""
@@ -136,6 +142,7 @@ class GraphBuilder:
             pads=_pads(padding, name),
             dilations=_pair(dilation, "dilation", name, least=1),
             group=groups,
+            auto_pad=_auto_pad(padding),
         )
         return self.op(op, *operands, name=name)
 
@@ -179,7 +186,8 @@ class GraphBuilder:
     ) -> Value:
         """Max pooling; the stride is the kernel unless given, `ceil_mode` keeps a last window that is cut off."""
         name = name or self._name("pool")
-        return self.op(MaxPool(*_window(kernel, stride, padding, name), ceil_mode=ceil_mode), x, name=name)
+        window = _window(kernel, stride, padding, name)
+        return self.op(MaxPool(*window, auto_pad=_auto_pad(padding), ceil_mode=ceil_mode), x, name=name)
 
     def average_pool(
         self,
@@ -195,7 +203,8 @@ class GraphBuilder:
         """Average pooling; the stride is the kernel unless given, padding counts in the divisor only if asked."""
         name = name or self._name("pool")
         window = _window(kernel, stride, padding, name)
-        return self.op(AveragePool(*window, ceil_mode=ceil_mode, count_include_pad=count_padding), x, name=name)
+        op = AveragePool(*window, auto_pad=_auto_pad(padding), ceil_mode=ceil_mode, count_include_pad=count_padding)
+        return self.op(op, x, name=name)
 
     def global_average_pool(self, x: Value, *, name: str | None = None) -> Value:
         """The mean of each map, ``[N, C, 1, 1]``."""
@@ -204,6 +213,10 @@ class GraphBuilder:
     def relu(self, x: Value, *, name: str | None = None) -> Value:
         """``max(x, 0)``."""
         return self.op(Relu(), x, name=name or self._name("relu"))
+
+    def leaky_relu(self, x: Value, slope: float = 0.01, *, name: str | None = None) -> Value:
+        """``x`` where it is positive, ``slope * x`` elsewhere."""
+        return self.op(LeakyRelu(alpha=slope), x, name=name or self._name("relu"))
 
     def relu6(self, x: Value, *, name: str | None = None) -> Value:
         """``min(max(x, 0), 6)``."""
@@ -307,11 +320,18 @@ class GraphBuilder:
         op = Resize(scales=scales, mode="nearest", coordinates="asymmetric", rounding="floor")
         return self.op(op, x, name=name or self._name("upsample"))
 
-    def pad(self, x: Value, padding: Padding, *, name: str | None = None) -> Value:
+    def pad(self, x: Value, padding: Margins, *, name: str | None = None) -> Value:
         """Zeros around each map."""
         name = name or self._name("pad")
-        top, left, bottom, right = _pads(padding, name)
+        top, left, bottom, right = _margins(padding, "padding", name)
         return self.op(Pad(pads=(0, 0, top, left, 0, 0, bottom, right)), x, name=name)
+
+    def crop(self, x: Value, margins: Margins, *, name: str | None = None) -> Value:
+        """Each map without its margins, the counterpart of `pad`."""
+        name = name or self._name("crop")
+        top, left, bottom, right = _margins(margins, "margins", name)
+        ends = tuple(-cells or _TO_THE_END for cells in (bottom, right))
+        return self.op(Slice(starts=(top, left), ends=ends, axes=(2, 3), steps=(1, 1)), x, name=name)
 
     def build(self, *outputs: Value) -> Graph:
         """The graph, with these outputs."""
@@ -351,16 +371,31 @@ def _window(
     return sizes, sizes if stride is None else _pair(stride, "stride", node, least=1), _pads(padding, node)
 
 
+_TO_THE_END = 2**31 - 1
+"""The end of a slice that cuts nothing off."""
+
+
+def _auto_pad(padding: Padding) -> AutoPad:
+    return "SAME_UPPER" if padding == "same" else "NOTSET"
+
+
 def _pads(padding: Padding, node: str) -> tuple[int, int, int, int]:
-    """Padding in ONNX's layout: the beginnings, then the ends."""
-    if isinstance(padding, Sequence) and len(padding) == 4:
-        top, left, bottom, right = (outside_int(part, "padding", least=0, node=node) for part in padding)
+    """Padding in ONNX's layout: the beginnings, then the ends; none where the size decides."""
+    if padding == "same":
+        return 0, 0, 0, 0
+    return _margins(padding, "padding", node)
+
+
+def _margins(margins: Margins, what: str, node: str) -> tuple[int, int, int, int]:
+    """Cells at the top, the left, the bottom and the right."""
+    if isinstance(margins, Sequence) and len(margins) == 4:
+        top, left, bottom, right = (outside_int(part, what, least=0, node=node) for part in margins)
         return top, left, bottom, right
-    height, width = _pair(padding, "padding", node)
+    height, width = _pair(margins, what, node)
     return height, width, height, width
 
 
-def _pair(value: Pair | Padding, what: str, node: str, *, least: int = 0) -> tuple[int, int]:
+def _pair(value: Pair | Margins, what: str, node: str, *, least: int = 0) -> tuple[int, int]:
     """One number for each spatial axis, checked."""
     parts = tuple(value) if isinstance(value, Sequence) else (value, value)
     if len(parts) != 2:

@@ -62,6 +62,7 @@ LAYERS: dict[str, tuple[Layer, str]] = {
     "stride=0": (lambda b, x: b.conv(x, 4, kernel=3, stride=0), "dim-negative"),
     "padding=-1": (lambda b, x: b.conv(x, 4, kernel=3, padding=-1), "dim-negative"),
     "dilation=0": (lambda b, x: b.conv(x, 4, kernel=3, dilation=(1, 0)), "dim-negative"),
+    "padding=valid": (lambda b, x: b.conv(x, 4, kernel=3, padding="valid"), "dim-number"),  # type: ignore[arg-type]
     "pool kernel": (lambda b, x: b.max_pool(x, 1.5), "dim-number"),  # type: ignore[arg-type]
     "pool stride": (lambda b, x: b.average_pool(x, 2, 0), "dim-negative"),
     "outputs=-1": (lambda b, x: b.linear(b.flatten(x), -1), "dim-negative"),
@@ -118,3 +119,40 @@ def test_blocks() -> None:
     assert found["pooled"].shape == (2, 4, 3, 3)
     np.testing.assert_allclose(found["mean"][0, 0, 0, 0], image[0, 0, :2, :2].sum() / 9, rtol=1e-5)
     assert found["conv"].shape == (2, 3, 5, 5)
+
+
+def test_padding_that_the_size_decides() -> None:
+    """With "same" a window of 3 at stride 2 begins at the border of an even map, before that of an odd one."""
+    builder = GraphBuilder("same")
+    x = builder.image(1, ("H", 5), name="x")
+    pooled = builder.max_pool(x, 3, 2, "same")
+    means = builder.average_pool(x, 3, 2, "same")
+    conv = builder.conv(x, 2, kernel=3, stride=2, padding="same", bias=False)
+    graph = builder.build(pooled, means, conv)
+    assert str(conv.type) == "float32[1, 2, (H + 1)//2, 3]"
+    image = np.random.default_rng(0).normal(0, 5, (1, 1, 4, 5)).astype(np.float32)
+    maxima, averages, sums = graph.run({"x": image}).values()
+    for row, column in np.ndindex(2, 3):
+        window = image[0, 0, 2 * row : 2 * row + 3, max(2 * column - 1, 0) : 2 * column + 2]
+        assert maxima[0, 0, row, column] == window.max()
+        np.testing.assert_allclose(averages[0, 0, row, column], window.mean(), rtol=1e-5)
+    weight = graph.value("conv1.weight").weight
+    assert weight is not None
+    kernel = weight.array()[:, 0]
+    np.testing.assert_allclose(
+        sums[0, :, 0, 1], (kernel * image[0, 0, 0:3, 1:4]).sum(axis=(1, 2)), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_crops() -> None:
+    """Margins come off each border, at any size; no margin takes nothing."""
+    builder = GraphBuilder("crop")
+    x = builder.image(2, "H", name="x")
+    cut, whole = builder.crop(x, (1, 0, 2, 3)), builder.crop(x, 0)
+    graph = builder.build(cut, whole, builder.crop(builder.pad(x, 4), 4))
+    image = np.random.default_rng(0).normal(0, 1, (1, 2, 7, 7)).astype(np.float32)
+    parts = list(graph.run({"x": image}).values())
+    np.testing.assert_array_equal(parts[0], image[:, :, 1:-2, :-3])
+    np.testing.assert_array_equal(parts[1], image)
+    np.testing.assert_array_equal(parts[2], image)
+    assert refusal(lambda: builder.crop(x, -1)).code == "dim-negative"
