@@ -4,6 +4,7 @@ from functools import partial
 
 from cnnir.builder import Extent, GraphBuilder, Size
 from cnnir.graph import Graph
+from cnnir.zoo.parts import fully_connected_end, proportion
 from cnnir.zoo.registry import network
 
 PAPER = 'Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition" (2014), table 1'
@@ -31,6 +32,7 @@ def vgg(
     classes: int = 1000,
     batch: Extent = 1,
     width: int = 64,
+    hidden: int = 4096,
     normalised: bool = False,
     seed: int = 0,
 ) -> Graph:
@@ -42,6 +44,7 @@ def vgg(
         classes: Number of outputs.
         batch: Images at once.
         width: Filters of the first block; those of the others follow in the paper's proportion.
+        hidden: Outputs of fc6 and fc7.
         normalised: Whether each convolution is followed by batch normalisation.
         seed: Of the initial weights.
     """
@@ -49,16 +52,13 @@ def vgg(
     x = builder.image(3, size, batch=batch)
     for block, (convolutions, filters) in enumerate(zip(CONVOLUTIONS[layers], FILTERS, strict=True), start=1):
         for layer in range(1, convolutions + 1):
-            x = builder.conv(x, filters * width // FILTERS[0], kernel=3, padding=1, name=f"conv{block}_{layer}")
+            x = builder.conv(
+                x, proportion(filters, width, FILTERS[0]), kernel=3, padding=1, name=f"conv{block}_{layer}"
+            )
             x = builder.batch_norm(x, name=f"bn{block}_{layer}") if normalised else x
             x = builder.relu(x, name=f"relu{block}_{layer}")
         x = builder.max_pool(x, 2, name=f"pool{block}")
-    x = builder.flatten(x, name="flatten")
-    for number in (6, 7):
-        x = builder.relu(builder.linear(x, 4096, name=f"fc{number}"), name=f"relu{number}")
-        x = builder.dropout(x, name=f"drop{number}")
-    x = builder.linear(x, classes, name="fc8")
-    graph = builder.build(builder.softmax(x, name="prob"))
+    graph = builder.build(fully_connected_end(builder, x, hidden, classes))
     if layers == 16:
         graph.notes.append(QUOTED)
     return graph
