@@ -1,84 +1,91 @@
-"""Weights stored as float16, half the bytes; the network computes in float32 as before.
+"""Weights stored as float16, half the bytes or less; the network computes as before, or in float16 too.
 
-Each weight becomes a float16 one and a Cast in front of its readers. Rounding to nearest keeps 11 significant bits, a
-relative error of at most 2**-11 for numbers that float16 holds as normal ones (IEEE 754-2019, 3.6); smaller ones lose
-more, larger ones than 65504 overflow, and a weight that holds such a number stays as it is.
+Each weight becomes a float16 one and a Cast in front of its readers. With `compute` there are no such Casts: each node
+that can reads and makes float16 (see `half_network`). What rounding does to a weight is told, and where that is too
+much (see `half_rounding`) the weight stays as it is.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
+from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import Cast, Role
+from cnnir.ops import Cast
 from cnnir.passes.base import Journal, Pass, Preserves
+from cnnir.passes.half_network import HalfNetwork
+from cnnir.passes.half_rounding import WIDE, Tally, fixed, half_weight, rounding
 from cnnir.rewriter import Rewriter
-from cnnir.types import DType
-from cnnir.weights import AnyArray, Computed, Fill, Weight
+from cnnir.weights import Weight
 
 
 @dataclass(frozen=True)
 class HalfWeights(Pass):
-    """Store float32 weights as float16."""
+    """Store weights as float16; with `compute` compute in float16 too.
+
+    Attributes:
+        compute: Whether nodes read and make float16, activations among it.
+        interface: ``same``: inputs and outputs keep their types, with Casts behind and in front of them; ``half``:
+            wider floats among them become float16, too (with `compute` alone).
+    """
 
     name: ClassVar[str] = "half-weights"
     preserves: ClassVar[Preserves] = "interface"
 
+    compute: bool = False
+    interface: str = "same"
+
+    def __post_init__(self) -> None:
+        if self.interface not in ("same", "half"):
+            raise CnnirError(
+                "option-value", "no such interface", node=self.name, expected="same or half", got=self.interface
+            )
+        if self.interface == "half":
+            if not self.compute:
+                raise CnnirError(
+                    "option-value", "an interface of float16 goes with computing in it", node=self.name,
+                    expected="compute=true", got="compute=false",
+                )  # fmt: skip
+            # The instance's own, in front of the class's: only with this option do inputs and outputs change.
+            object.__setattr__(self, "preserves", "nothing")
+
     def rewrite(self, graph: Graph, journal: Journal) -> None:
-        rewriter, places = Rewriter(graph), _places(graph)
-        for value in graph.weights:
-            weight = value.weight
-            if weight is None or weight.dtype is not DType.FLOAT32 or not value.uses:
-                continue
-            reason, told = _rounding(weight.array())
-            reason = _fixed(graph, value) or reason
-            if reason:
-                journal.refuse(f"weight {value.name} stays float32: {reason}", value.users)
-                continue
-            name = value.name
-            half = graph.add_weight(graph.fresh_name(f"{name}_half"), _half(weight))
-            cast = rewriter.insert(Cast(DType.FLOAT32), [half], before=min(value.users, key=places.__getitem__))
-            rewriter.replace_uses(value, cast.output)
-            rewriter.erase_weight(value)
-            rewriter.rename(cast.output, name)
-            journal.change(f"weight {name} is stored as float16: {told}")
-            journal.count("weights halved")
-            journal.count("bytes saved", 2 * int(np.prod(weight.shape, dtype=np.int64)))
+        tally = Tally()
+        if self.compute:
+            HalfNetwork(graph, journal, tally).convert(half_interface=self.interface == "half")
+        else:
+            _store(graph, journal, tally)
+        tally.tell(journal)
 
 
-def _places(graph: Graph) -> dict[Node, int]:
-    return {node: place for place, node in enumerate(graph.nodes)}
+def _store(graph: Graph, journal: Journal, tally: Tally) -> None:
+    """Keep each weight as float16, with a Cast in front of its readers."""
+    rewriter, places = Rewriter(graph), {node: place for place, node in enumerate(graph.nodes)}
+    for value in graph.weights:
+        weight = value.weight
+        if weight is None or weight.dtype not in WIDE or not (value.uses or graph.is_output(value)):
+            continue
+        found = None
+        if not (reason := fixed(graph, value)):
+            found = rounding(value, value.uses)
+            reason = found.reason or _put_cast(rewriter, value, weight, min(value.users, key=places.__getitem__))
+        if reason or found is None:
+            journal.refuse(f"weight {value.name} stays {weight.dtype.value}: {reason}", value.users)
+            continue
+        journal.change(f"weight {value.name} is stored as float16: {found}")
+        tally.add(value.name, weight, found)
 
 
-def _fixed(graph: Graph, value: Value) -> str | None:
-    """Why the value has to stay what it is."""
-    if graph.is_output(value):
-        return "it is an output of the network"
-    if value.name in graph.provenance.listed:
-        return "callers may give it as an input"
-    for node, index in value.uses:
-        if node.op.operand(index).role is Role.SETTING:
-            return f"{node.label} is steered by it"
-    return None
-
-
-def _rounding(array: AnyArray) -> tuple[str | None, str]:
-    """Why the contents do not fit into float16 if they don't, and what rounding does to them."""
-    wide = np.asarray(array, np.float64)
-    with np.errstate(all="ignore"):
-        half = np.asarray(array).astype(np.float16).astype(np.float64)
-        lost = np.isfinite(wide) & ~np.isfinite(half)
-        if lost.any():
-            return f"{np.count_nonzero(lost)} elements overflow, up to {np.abs(wide[lost]).max():.6g}", ""
-        finite = np.isfinite(wide) & (wide != 0)
-        errors = np.abs(wide[finite] - half[finite]) / np.abs(wide[finite])
-    zeros = int(np.count_nonzero(half[finite] == 0))
-    told = f"largest relative rounding error {errors.max(initial=0.0):.3g}"
-    return None, f"{told}, {zeros} elements become 0" if zeros else told
-
-
-def _half(weight: Weight) -> Weight:
-    if isinstance(weight, Fill):
-        return Fill(DType.FLOAT16, weight.shape, np.asarray(weight.value, np.float32).astype(np.float16)[()])
-    return Computed(DType.FLOAT16, weight.shape, lambda: weight.array().astype(np.float16))
+def _put_cast(rewriter: Rewriter, value: Value, weight: Weight, first: Node) -> str:
+    """A float16 weight and a Cast instead of a weight; why not, when a reader cannot take what is cast."""
+    graph, name = rewriter.graph, value.name
+    half = graph.add_weight(graph.fresh_name(f"{name}_half"), half_weight(weight))
+    cast = rewriter.insert(Cast(weight.dtype), [half], before=first)
+    try:
+        rewriter.replace_uses(value, cast.output)
+    except CnnirError as error:
+        rewriter.erase(cast)
+        rewriter.erase_weight(half)
+        return f"a reader needs it as a constant, {error.message}"
+    rewriter.erase_weight(value)
+    rewriter.rename(cast.output, name)
+    return ""

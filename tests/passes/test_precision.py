@@ -7,12 +7,14 @@ import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
 
 import cnnir
 from cnnir.builder import GraphBuilder
+from cnnir.exporters.onnx import read
 from cnnir.graph import Graph
-from cnnir.ops import Cast
-from cnnir.types import DType
+from cnnir.ops import Add, Cast
+from cnnir.types import DType, TensorType
 from cnnir.weights import Array
 from tests import models
 from tests.random_graphs import random_graph
@@ -98,3 +100,47 @@ def test_what_callers_see_stays() -> None:
     graph = small(np.ones(4, np.float32))
     graph.provenance.listed = ("fc.weight",)
     assert "callers" in str(graph.apply("half-weights").refusals[0])
+
+
+def test_doubles_too() -> None:
+    """A float64 weight takes a quarter, and its Cast gives float64 again."""
+    graph = Graph("double")
+    x = graph.add_input("x", TensorType(DType.FLOAT64, (1, 4)))
+    w = graph.add_weight("w", Array.of(np.array([[0.1, 2, 3, -4]])))
+    graph.set_outputs([graph.add_node(Add(), [x, w], outputs=["y"]).output])
+    result = graph.apply("half-weights")
+    assert result.metrics["bytes saved"] == 4 * 6
+    assert "24 B saved in 1 weights" in str(result.changes[-1])
+    found = result.graph.run({"x": np.zeros((1, 4))})["y"]
+    assert found.dtype == np.float64
+    assert np.array_equal(found, np.array([[0.1, 2, 3, -4]], np.float16).astype(np.float64))
+
+
+def test_a_reader_that_needs_a_constant() -> None:
+    """A foreign op whose shape is told by a float weight: this one stays, the others do not."""
+    nodes = [
+        helper.make_node("Resize", ["x", "", "scales"], ["r"], name="cubic", mode="cubic"),
+        helper.make_node("Mul", ["r", "f"], ["y"]),
+    ]
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1, size, size])
+        for name, size in (("x", 2), ("y", 4))
+    ]
+    weights = {"scales": np.array([1, 1, 2, 2], np.float32), "f": np.array([0.5], np.float32)}
+    tensors = [numpy_helper.from_array(array, name) for name, array in weights.items()]
+    proto = helper.make_graph(nodes, "cubic", values[:1], values[1:], tensors)
+    graph = read(helper.make_model(proto, opset_imports=[helper.make_opsetid("", 17)], ir_version=8))
+    result = graph.apply("half-weights")
+    (refused,) = result.refusals
+    assert "weight scales stays float32: a reader needs it as a constant" in str(refused)
+    assert result.metrics["weights halved"] == 1
+    assert sorted(value.name for value in result.graph.values) == sorted(["x", "scales", "f", "f_half", "r", "y"])
+
+
+def test_the_sum_is_told() -> None:
+    """Bytes, and the error of the weight that loses most of its largest element."""
+    graph = small(np.array([1 / 3, 1, 2, -4], np.float32))
+    error = abs(np.float32(1 / 3) - np.float32(np.float16(1 / 3))) / 4
+    assert str(graph.apply("half-weights").changes[-1]) == (
+        f"8 B saved in 1 weights; the largest error, {error:.3g} of its weight's largest element, is in fc.weight"
+    )
