@@ -5,6 +5,7 @@ at the same time. No order is best everywhere, so all of them are tried. By size
 Management for Deep Neural Net Inference" (2020), and TensorFlow Lite Micro's planner.
 """
 
+import heapq
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ _ORDERS: dict[str, _Key] = {
 }
 
 _ROUNDS = 100
-"""Most rounds of noise, each over all orders, when none of them reaches the bound as it stands."""
+"""Most rounds of noise, each over all orders, when none of them is as low as one can be as it stands."""
 
 _EFFORT = 2_000_000
 """Neighbours looked at in all rounds together: many buffers that live together get fewer rounds, in the same time."""
@@ -75,6 +76,28 @@ def live_peak(buffers: Sequence[Buffer]) -> int:
     return peak
 
 
+def aligned_peak(buffers: Sequence[Buffer], alignment: int) -> int:
+    """No placement whose offsets are all multiples of the alignment is lower; at least the `live_peak`.
+
+    Of the buffers that live at one step, all but the topmost push the next one up to a multiple, whatever their order.
+    The topmost may be the one that saves most.
+    """
+    ends: list[tuple[int, int]] = []
+    savings: list[tuple[int, int]] = []
+    live = peak = 0
+    for buffer in sorted(buffers, key=lambda buffer: buffer.first):
+        rounded = -(-buffer.bytes // alignment) * alignment
+        heapq.heappush(ends, (buffer.last, rounded))
+        heapq.heappush(savings, (buffer.bytes - rounded, buffer.last))
+        live += rounded
+        while ends[0][0] < buffer.first:
+            live -= heapq.heappop(ends)[1]
+        while savings[0][1] < buffer.first:
+            heapq.heappop(savings)
+        peak = max(peak, live + savings[0][0])
+    return peak
+
+
 def place(buffers: Sequence[Buffer], alignment: int = 1) -> Placement:
     """Place buffers in one pool, as low as the portfolio finds; the same buffers give the same placement everywhere.
 
@@ -87,16 +110,16 @@ def place(buffers: Sequence[Buffer], alignment: int = 1) -> Placement:
     """
     if not buffers:
         return Placement((), 0, 0, "nothing to place")
-    bound, neighbours = live_peak(buffers), _neighbours(buffers)
+    bound, least, neighbours = live_peak(buffers), aligned_peak(buffers, alignment), _neighbours(buffers)
     found: list[Placement] = []
     for name, key in _ORDERS.items():
         order = sorted(range(len(buffers)), key=lambda index: (*key(buffers[index]), index))
         for fit in ("first", "best"):
             offsets = _greedy(buffers, order, neighbours, alignment, best_fit=fit == "best")
             found.append(_placement(buffers, offsets, bound, f"by {name}, {fit} fit"))
-            if found[-1].height == bound:
+            if found[-1].height == least:
                 return found[-1]
-    found.append(_perturbed(buffers, neighbours, alignment, bound))
+    found.append(_perturbed(buffers, neighbours, alignment, bound, least))
     return min(found, key=lambda placement: placement.height)
 
 
@@ -105,7 +128,9 @@ def _placement(buffers: Sequence[Buffer], offsets: Sequence[int], bound: int, he
     return Placement(tuple(offsets), height, bound, heuristic)
 
 
-def _perturbed(buffers: Sequence[Buffer], neighbours: Sequence[Sequence[int]], alignment: int, bound: int) -> Placement:
+def _perturbed(
+    buffers: Sequence[Buffer], neighbours: Sequence[Sequence[int]], alignment: int, bound: int, least: int
+) -> Placement:
     """The greedy orders again, shaken a little more in each round: where ties and near-ties decide, one of them fits.
 
     The generator is seeded and its numbers are the same on every machine, so the placement is too.
@@ -125,7 +150,7 @@ def _perturbed(buffers: Sequence[Buffer], neighbours: Sequence[Sequence[int]], a
             placement = _placement(buffers, offsets, bound, f"by {name} with some noise, first fit")
             if best is None or placement.height < best.height:
                 best = placement
-            if best.height == bound:
+            if best.height == least:
                 return best
     return best if best is not None else Placement((), 0, bound, "nothing to place")
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from cnnir.passes.memory import Buffer, Placement, live_peak, place
+from cnnir.passes.memory.placement import aligned_peak
 
 
 @st.composite
@@ -78,7 +79,7 @@ def test_tiny_cases_against_the_optimum(alignment: int) -> None:
             first = int(rng.integers(0, 6))
             buffers.append(Buffer(int(rng.integers(1, 9)) * 24, first, int(rng.integers(first, 6))))
         placement, least = place(buffers, alignment), optimum(buffers, alignment)
-        assert placement.bound <= least <= placement.height < least + alignment
+        assert placement.bound <= aligned_peak(buffers, alignment) <= least <= placement.height < least + alignment
 
 
 @pytest.mark.parametrize(
@@ -119,3 +120,26 @@ def test_duration_counts_both_ends() -> None:
     assert Buffer(1, 2, 2).duration == 1
     assert Buffer(1, 2, 5).duration == 4
     assert live_peak([]) == 0
+
+
+def test_what_alignment_costs() -> None:
+    """Every buffer but the topmost is rounded up: the one that gains most by not being so can lie there."""
+    buffers = [Buffer(10, 0, 1), Buffer(70, 0, 1), Buffer(128, 1, 2), Buffer(1, 3, 3)]
+    assert live_peak(buffers) == 10 + 70 + 128
+    assert aligned_peak(buffers, 1) == 10 + 70 + 128
+    assert aligned_peak(buffers, 64) == 64 + 128 + 70
+    assert place(buffers, 64).height == 64 + 128 + 70
+    assert aligned_peak([], 64) == 0
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(instances(), st.sampled_from([1, 4, 64, 256]))
+def test_alignment_at_each_step(buffers: list[Buffer], alignment: int) -> None:
+    """The same by its definition, step by step."""
+    steps = range(max((buffer.last for buffer in buffers), default=-1) + 1)
+    least = 0
+    for live in ([b for b in buffers if b.first <= step <= b.last] for step in steps):
+        whole = sum(rounded(b.bytes, alignment) for b in live)
+        least = max(least, min((whole - rounded(top.bytes, alignment) + top.bytes for top in live), default=0))
+    assert aligned_peak(buffers, alignment) == least
+    assert place(buffers, alignment).height >= least
