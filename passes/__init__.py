@@ -1,6 +1,6 @@
 """Passes: graph to graph, or graph to plan."""
 
-from cnnir.passes.base import Change, Journal, Pass, PassResult, Preserves, Refusal, StageRecord
+from cnnir.passes.base import Change, Journal, Pass, PassResult, Place, Preserves, Refusal, StageRecord
 from cnnir.passes.batch import SetBatch, SetSize
 from cnnir.passes.cut import Cut, cut
 from cnnir.passes.dead_code import DeadCode
@@ -10,7 +10,7 @@ from cnnir.passes.manager import apply
 from cnnir.passes.patterns import Match, Pattern, constant, either, find, node, through, value
 from cnnir.passes.pipeline import Pipeline, make_pass
 from cnnir.passes.precision import HalfWeights
-from cnnir.passes.registry import REGISTRY, all_passes, find_pass, register
+from cnnir.passes.registry import REGISTRY, all_passes, broken_passes, find_pass, register
 from cnnir.passes.replacement import replace_subgraph
 from cnnir.passes.rules import NotApplicable, RulePass, rule
 from cnnir.passes.shape_inference import InferShapes, bind, graph_symbols, resize_inputs
@@ -32,6 +32,7 @@ __all__ = [
     "PassResult",
     "Pattern",
     "Pipeline",
+    "Place",
     "Preserves",
     "Refusal",
     "RulePass",
@@ -42,6 +43,7 @@ __all__ = [
     "all_passes",
     "apply",
     "bind",
+    "broken_passes",
     "compare_values",
     "constant",
     "cut",

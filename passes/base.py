@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from cnnir.graph import Graph, Node
@@ -36,13 +36,45 @@ class Refusal:
         return f"{', '.join(self.nodes)}: {self.reason}" if self.nodes else self.reason
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A node at which a pass works, and where its operands come from; names, for the node may be gone by then.
+
+    Attributes:
+        node: Its label.
+        behind: Labels of the nodes that it reads; ``input x`` for an input of the graph.
+    """
+
+    node: str
+    behind: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, node: Node) -> "Place":
+        """The place of a node as it stands now."""
+        sources = (
+            value.producer.label if value.producer is not None else f"input {value.name}"
+            for value in node.operands
+            if value.weight is None
+        )
+        return cls(node.label, tuple(dict.fromkeys(sources)))
+
+
 @dataclass
 class Journal:
-    """Where a pass writes down what it does, while it does it."""
+    """Where a pass writes down what it does, while it does it.
+
+    Attributes:
+        place: The node that the pass works at, for the message should it fail there.
+    """
 
     changes: list[Change] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     metrics: dict[str, int] = field(default_factory=dict)
+    place: Place | None = None
+
+    def at(self, node: Node) -> None:
+        """Note the node that the pass works at from now on."""
+        self.place = Place.of(node)
 
     def change(self, what: str, nodes: Iterable[Node] = ()) -> None:
         """Note a change."""
@@ -75,7 +107,9 @@ class StageRecord:
         nodes_after: Number of nodes of the graph that it left.
         changes: What it did.
         refusals: Where it did not apply, and why.
-        check: How its values compare to those before, None when that was not asked for.
+        preserves: What it promises.
+        check: How its values compare to those before, None when that was not asked for or could not be done.
+        unchecked: Why it could not be done, though it was asked for; empty otherwise.
     """
 
     stage: str
@@ -84,7 +118,9 @@ class StageRecord:
     nodes_after: int
     changes: tuple[Change, ...]
     refusals: tuple[Refusal, ...]
+    preserves: Preserves = "values"
     check: "ValueCheck | None" = None
+    unchecked: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +133,8 @@ class PassResult:
         refusals: Where it did not apply, and why.
         metrics: Counts, by name.
         stages: The same for each pass, with the time that it took.
+        check: How the values of the new graph compare to those of the one put in; None as in `StageRecord`.
+        unchecked: Why they could not be compared, though it was asked for; empty otherwise.
     """
 
     graph: Graph
@@ -104,6 +142,8 @@ class PassResult:
     refusals: tuple[Refusal, ...] = ()
     metrics: dict[str, int] = field(default_factory=dict)
     stages: tuple[StageRecord, ...] = ()
+    check: "ValueCheck | None" = None
+    unchecked: str = ""
 
     @property
     def modified(self) -> bool:
@@ -123,7 +163,8 @@ class Pass(ABC):
         """Work on `graph`, which is a clone that the manager verifies and swaps in afterwards.
 
         Raises:
-            CnnirError: then the clone is thrown away, and nothing has happened.
+            CnnirError: or anything else; then the clone is thrown away, and nothing has happened. The message names
+                the error's node or else that of `Journal.at`.
         """
 
     def __str__(self) -> str:
@@ -140,7 +181,8 @@ def option_name(field_name: str) -> str:
 
 
 def _default(pass_: Pass, name: str) -> object:
-    return next(item.default for item in fields(pass_) if item.name == name)
+    item = next(item for item in fields(pass_) if item.name == name)
+    return item.default if item.default_factory is MISSING else item.default_factory()
 
 
 def _option_text(value: object) -> str:

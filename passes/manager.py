@@ -7,6 +7,8 @@ from typing import Any, Literal
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph
 from cnnir.passes.base import Journal, Pass, PassResult, StageRecord
+from cnnir.passes.failures import failure
+from cnnir.passes.interface import check_interface
 from cnnir.passes.pipeline import Pipeline, make_pass
 from cnnir.passes.value_check import ValueCheck, compare_values
 from cnnir.verify import verify
@@ -25,7 +27,9 @@ def apply(
     Args:
         graph: Left as it is.
         what: A pass, several, or text: one name (with `options`) or a pipeline.
-        check: ``values`` runs the graph before and after each pass that promises to keep values, on seeded inputs.
+        check: ``values`` runs the graph before and after each pass on seeded inputs, symbolic dims bound to small sizes
+            that its conditions allow. A pass that promises to keep values must; of the others the difference is told.
+            Where nothing can be compared, the result says why.
         seed: Of those inputs.
         **options: Options of a pass given by name.
 
@@ -39,71 +43,73 @@ def apply(
     """
     if check not in (None, "values"):
         raise CnnirError("usage", "no such check", expected="values", got=check)
-    journal, records = Journal(), []
-    for stage in _stages(what, options):
+    journal, records, first = Journal(), list[StageRecord](), graph
+    stages = _stages(what, options)
+    for number, stage in enumerate(stages, 1):
         clone, own = graph.clone(), Journal()
         begin = time.perf_counter()
-        _run(stage, clone, own)
-        _check_interface(stage, graph, clone)
+        _run(stage, graph, clone, own, f", stage {number} of {len(stages)}" if len(stages) > 1 else "")
         seconds = time.perf_counter() - begin
-        compared = _checked(stage, graph, clone, seed) if check == "values" else None
+        compared, reason = _checked(stage, graph, clone, seed) if check == "values" else (None, "")
         records.append(
-            StageRecord(str(stage), seconds, len(graph), len(clone), tuple(own.changes), tuple(own.refusals), compared)
-        )
+            StageRecord(
+                str(stage), seconds, len(graph), len(clone), tuple(own.changes), tuple(own.refusals), stage.preserves,
+                compared, reason,
+            )
+        )  # fmt: skip
         journal.add(own)
         graph = clone
-    return PassResult(graph, tuple(journal.changes), tuple(journal.refusals), journal.metrics, tuple(records))
+    if check == "values" and len(records) > 1:
+        compared, reason = _compared(first, graph, seed)
+    else:
+        compared, reason = records[0].check, records[0].unchecked
+    return PassResult(
+        graph, tuple(journal.changes), tuple(journal.refusals), journal.metrics, tuple(records), compared, reason
+    )
 
 
-def _run(stage: Pass, clone: Graph, journal: Journal) -> None:
+def _run(stage: Pass, graph: Graph, clone: Graph, journal: Journal, number: str) -> None:
+    """Run a pass on a clone of the graph, and verify what comes of it.
+
+    Raises:
+        CnnirError: naming the pass, the node and what that reads.
+    """
     try:
         stage.rewrite(clone, journal)
+        journal.place = None  # the pass is done: what is wrong from here on, the verification finds
         verify(clone)
+    except Exception as error:  # noqa: BLE001  whatever a pass raises is told with its place
+        told = failure(error, f"{stage.name}{number}", graph, clone, journal)
+        raise told from (None if told is error else error)
+    if stage.preserves != "nothing":
+        check_interface(graph, clone, stage.name)
+
+
+def _checked(stage: Pass, before: Graph, after: Graph, seed: int) -> tuple[ValueCheck | None, str]:
+    """The comparison, or why there is none.
+
+    Raises:
+        CnnirError: ``pass-values`` for a pass that promises to keep values and does not.
+    """
+    compared, reason = _compared(before, after, seed)
+    if compared is not None and not compared.equal and stage.preserves == "values":
+        where = compared.divergence
+        raise CnnirError(
+            "pass-values",
+            f"the pass {stage.name} changes what the network computes",
+            node=compared.first,
+            expected=f"at most {compared.tolerance:g} of the largest value",
+            got=f"{compared.relative:.3g}",
+            hint=None if where is None else f"first in {where.node or 'the outputs'}: {where}",
+        )
+    return compared, reason
+
+
+def _compared(before: Graph, after: Graph, seed: int) -> tuple[ValueCheck | None, str]:
+    try:
+        return compare_values(before, after, seed), ""
     except CnnirError as error:
-        error.message = f"{error.message} (in pass {stage.name}{_behind(clone, error.node)})"
-        raise
-    except Exception as error:
-        raise CnnirError(
-            "pass-failed", f"{type(error).__name__}: {error}", node=stage.name, hint="this is a fault of the pass"
-        ) from error
-
-
-def _check_interface(stage: Pass, before: Graph, after: Graph) -> None:
-    """The names of inputs and outputs are as they were, unless the pass promises nothing."""
-    if stage.preserves == "nothing":
-        return
-    for what, old, new in (("inputs", before.inputs, after.inputs), ("outputs", before.outputs, after.outputs)):
-        names, others = ([value.name for value in values] for values in (old, new))
-        if names != others:
-            raise CnnirError(
-                "pass-interface",
-                f"the pass has other {what} than it promises",
-                node=stage.name,
-                expected=names,
-                got=others,
-            )
-
-
-def _behind(graph: Graph, label: str | None) -> str:
-    """The nodes that the culprit reads: where a wrong edit often was made."""
-    for node in graph.nodes:
-        if node.label == label:
-            before = dict.fromkeys(value.producer.label for value in node.operands if value.producer is not None)
-            return f", behind {', '.join(before)}" if before else ""
-    return ""
-
-
-def _checked(stage: Pass, before: Graph, after: Graph, seed: int) -> ValueCheck | None:
-    """The comparison for a pass that promises equal values; others promise less."""
-    if stage.preserves != "values":
-        return None
-    compared = compare_values(before, after, seed)
-    if not compared.equal:
-        raise CnnirError(
-            "pass-values", f"the pass {stage.name} changes what the network computes", node=compared.first,
-            expected=f"at most {compared.tolerance:g} of the largest value", got=f"{compared.relative:.3g}",
-        )  # fmt: skip
-    return compared
+        return None, str(error)
 
 
 def _stages(what: Pass | Pipeline | str | Sequence[Pass], options: Mapping[str, Any]) -> tuple[Pass, ...]:

@@ -6,12 +6,13 @@
 
 A pattern stands for a value. It is matched backwards: from a node to what it reads. Exporters say one thing in many
 ways; `either` takes alternatives, `through` looks behind nodes that do not matter, and the operands of a commutative
-op may stand in any order. The same name twice means the same value twice.
+op may stand in any order. The same name twice means the same value, or the same node, twice; an optional operand that
+is absent at one of the places is absent at the other.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from cnnir.errors import CnnirError
@@ -32,12 +33,14 @@ class Match:
         nodes: The named nodes.
         values: The named values.
         covered: All nodes that the pattern's ops stand for, those looked through as well.
+        absent: Names of the optional operands that are not there.
     """
 
     root: Node
     nodes: Mapping[str, Node] = field(default_factory=dict)
     values: Mapping[str, Value] = field(default_factory=dict)
     covered: tuple[Node, ...] = ()
+    absent: frozenset[str] = frozenset()
 
     def node(self, name: str) -> Node:
         """The node of that name.
@@ -89,7 +92,7 @@ def node(
     Args:
         kinds: Class or classes of its op.
         *operands: What it reads, in order; those behind the last pattern may be anything.
-        name: Under which the match has it.
+        name: Under which the match has it; given twice, both stand for one node, through whichever of its outputs.
         where: A further condition.
     """
     return _NodePattern(kinds, operands, name, where)
@@ -146,6 +149,8 @@ class _NodePattern(Pattern):
         found = value.producer if value is not None else None
         if found is None or not isinstance(found.op, self.kinds) or (self.where is not None and not self.where(found)):
             return
+        if self.name is not None and so_far.nodes.get(self.name, found) is not found:
+            return
         for inputs in self._orders(found):
             yield from self._operands(inputs, 0, _with_node(so_far, self.name, found))
 
@@ -171,15 +176,15 @@ class _ValuePattern(Pattern):
 
     def fits(self, value: Value | None, so_far: Match) -> Iterator[Match]:
         if value is None:
-            if self.optional:
-                yield so_far
+            if self.optional and self.name not in so_far.values:
+                yield so_far if self.name is None else replace(so_far, absent=so_far.absent | {self.name})
             return
         if self.where is not None and not self.where(value):
             return
         if self.name is None:
             yield so_far
-        elif so_far.values.get(self.name, value) is value:
-            yield Match(so_far.root, so_far.nodes, {**so_far.values, self.name: value}, so_far.covered)
+        elif so_far.values.get(self.name, value) is value and self.name not in so_far.absent:
+            yield replace(so_far, values={**so_far.values, self.name: value})
 
 
 @dataclass(frozen=True)
@@ -205,7 +210,7 @@ class _Through(Pattern):
 
 def _with_node(so_far: Match, name: str | None, found: Node) -> Match:
     nodes = {**so_far.nodes, name: found} if name is not None else so_far.nodes
-    return Match(so_far.root, nodes, so_far.values, (*so_far.covered, found))
+    return replace(so_far, nodes=nodes, covered=(*so_far.covered, found))
 
 
 def _named(table: Mapping[str, NamedT], name: str) -> NamedT:

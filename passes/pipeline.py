@@ -1,23 +1,16 @@
 """Pipelines: passes that run one after the other, from objects or from text."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, get_type_hints
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from cnnir.errors import CnnirError
-from cnnir.passes.base import Pass, option_name
+from cnnir.passes.base import Pass
+from cnnir.passes.options import with_options
 from cnnir.passes.registry import find_pass
 
 _STAGE = re.compile(r"\s*(?P<name>[a-z0-9-]+)\s*(?:\{(?P<options>[^{}]*)\})?\s*(?P<more>,|$)")
-
-_FLAGS = {"true": True, "false": False}
-
-_FROM_TEXT: Mapping[object, Callable[[str], object]] = {bool: _FLAGS.__getitem__, int: int, float: float, str: str}
-"""How an option is read, by the type of its field."""
-
-_TAKEN: Mapping[object, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (float, int), str: (str,)}
-"""What may be given for an option, by the type of its field."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +24,7 @@ class Pipeline:
         """A pipeline from text such as ``infer-shapes,dead-code``, options in braces: ``name{option=value,...}``.
 
         Raises:
-            CnnirError: ``pipeline-syntax`` naming the column, ``pass-unknown``, ``option-unknown`` or
-                ``option-value``.
+            CnnirError: ``pipeline-syntax`` naming the column, or what `make_pass` raises.
         """
         stages: list[Pass] = []
         position, more = 0, True
@@ -56,18 +48,9 @@ def make_pass(name: str, options: Mapping[str, Any]) -> Pass:
     """The pass of that name with these options; option values may be text.
 
     Raises:
-        CnnirError: ``pass-unknown``, ``option-unknown`` or ``option-value``.
+        CnnirError: ``pass-unknown``, ``pass-broken``, ``option-unknown``, ``option-missing`` or ``option-value``.
     """
-    cls = find_pass(name)
-    hints = get_type_hints(cls)  # also where the pass's module keeps annotations as text
-    kinds = {option_name(item.name): hints[item.name] for item in fields(cls)}
-    names = {option_name(item.name): item.name for item in fields(cls)}
-    options = {option_name(option): given for option, given in options.items()}
-    for option in options:
-        if option not in kinds:
-            wanted = ", ".join(sorted(kinds)) or "no options"
-            raise CnnirError("option-unknown", "the pass has no such option", node=name, expected=wanted, got=option)
-    return cls(**{names[option]: _value(name, option, kinds[option], given) for option, given in options.items()})
+    return with_options(find_pass(name), options)
 
 
 def _options(name: str, text: str) -> dict[str, str | bool]:
@@ -79,17 +62,3 @@ def _options(name: str, text: str) -> dict[str, str | bool]:
             raise CnnirError("pipeline-syntax", "an option is given once, by its name", node=name, got=text)
         found[option] = given if equals else True
     return found
-
-
-def _value(name: str, option: str, kind: object, given: object) -> object:
-    """The option's value, read from text where its field is of another type."""
-    if kind not in _TAKEN:
-        return given
-    try:
-        value = _FROM_TEXT[kind](given) if isinstance(given, str) else given
-    except (KeyError, ValueError):
-        value = None
-    if not isinstance(value, _TAKEN[kind]) or (isinstance(value, bool) and kind is not bool):
-        wanted = "true or false" if kind is bool else getattr(kind, "__name__", kind)
-        raise CnnirError("option-value", f"{option} is of another type", node=name, expected=wanted, got=given)
-    return value

@@ -38,6 +38,7 @@ class RulePass(Pass):
         # Each round sees what the one before has made; a rule that always finds more to do is at fault.
         for _ in range(len(graph) + 1):
             refused: list[tuple[str, tuple[Node, ...]]] = []
+            journal.place = None
             if not self._round(rewriter, journal, refused):
                 for reason, nodes in refused:
                     journal.refuse(reason, nodes)
@@ -49,6 +50,7 @@ class RulePass(Pass):
         changed = False
         for found in find(rewriter.graph, type(self).pattern):
             nodes = tuple(dict.fromkeys(found.covered))
+            journal.at(found.root)
             try:
                 what = type(self).act(found, rewriter)
             except NotApplicable as reason:

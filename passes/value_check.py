@@ -1,17 +1,17 @@
 """Do two graphs compute the same? Both are run on the same seeded inputs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from cnnir.errors import CnnirError
-from cnnir.graph import Graph
-from cnnir.interpreter import run, seeded_feed
+from cnnir.graph import Graph, Value
+from cnnir.interpreter import run
+from cnnir.passes.common_input import CommonInput, common_input
+from cnnir.passes.distance import TOLERANCE, difference
+from cnnir.passes.divergence import Divergence, first_divergence
 from cnnir.weights import AnyArray
-
-TOLERANCE = 1e-4
-"""Relative to the largest element of what is compared: rewrites reorder sums of single precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,15 @@ class ValueCheck:
     Attributes:
         absolute: Largest difference of an output's elements.
         relative: Largest difference of an output's elements, each relative to the output's largest.
-        first: The first value of both graphs that differs by more than the tolerance, None when none does.
+        divergence: Where the values begin to differ by more than the tolerance; None when they do not.
+        sizes: Numbers that symbolic dims were bound to for the comparison.
         tolerance: Of the relative difference.
     """
 
     absolute: float
     relative: float
-    first: str | None
+    divergence: Divergence | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
     tolerance: float = TOLERANCE
 
     @property
@@ -35,61 +37,61 @@ class ValueCheck:
         """True when the outputs agree within the tolerance."""
         return self.relative <= self.tolerance
 
+    @property
+    def first(self) -> str | None:
+        """Name of the new graph's first value that differs, None when none does."""
+        return self.divergence.value if self.divergence is not None else None
+
 
 def compare_values(
     before: Graph, after: Graph, seed: int = 0, feed: Mapping[str, AnyArray] | None = None
 ) -> ValueCheck:
-    """Run both graphs and compare their outputs, by position; where they differ, find the first value that does.
+    """Run both graphs and compare their outputs; where they differ, find the first value that does.
+
+    Symbolic dims are bound to small sizes that the conditions of both graphs allow; where the one leaves open what the
+    other does not, to the other's. Shapes that differ in dims of 1 are the same. An output is compared with the old
+    graph's value of its name, where there is none, with the output at its place.
 
     Args:
         before: The graph as it was.
-        after: The graph as it is, with the same inputs and as many outputs.
-        seed: Of the inputs.
-        feed: What to feed instead.
+        after: The graph as it is.
+        seed: Of the inputs, and of the sizes.
+        feed: What to feed both instead.
 
     Raises:
-        CnnirError: ``value-check`` when the interfaces differ, ``dims-unbound`` when inputs have no known shape, or
-            whatever running them raises.
+        CnnirError: ``value-check`` when the graphs have no common input or outputs, ``sizes-not-found``, ``feed-type``,
+            or whatever running them raises.
     """
-    inputs = [value.name for value in before.inputs]
-    if inputs != [value.name for value in after.inputs] or len(before.outputs) != len(after.outputs):
-        raise CnnirError("value-check", "the two graphs have other inputs or outputs", expected=before, got=after)
-    given = feed if feed is not None else seeded_feed(before, seed)
-    ours = run(before, given, list(dict.fromkeys(value.name for value in before.outputs)))
-    theirs = run(after, given, list(dict.fromkeys(value.name for value in after.outputs)))
-    pairs = [(ours[a.name], theirs[b.name]) for a, b in zip(before.outputs, after.outputs, strict=True)]
-    absolute = max((_difference(a, b)[0] for a, b in pairs), default=0.0)
-    relative = max((_difference(a, b)[1] for a, b in pairs), default=0.0)
-    first = _first_difference(before, after, given) if relative > TOLERANCE else None
-    return ValueCheck(absolute, relative, first)
+    given = CommonInput(feed, feed) if feed is not None else common_input(before, after, seed)
+    pairs = _outputs(before, after)
+    ours = run(before, given.before, list(dict.fromkeys(value.name for value, _ in pairs)))
+    theirs = run(after, given.after, list(dict.fromkeys(value.name for _, value in pairs)))
+    found = [_compared(ours[value.name], theirs[other.name]) for value, other in pairs]
+    absolute = max((one[0] for one in found), default=0.0)
+    relative = max((one[1] for one in found), default=0.0)
+    where = first_divergence(before, after, given, pairs) if relative > TOLERANCE else None
+    return ValueCheck(absolute, relative, where, dict(given.sizes))
 
 
-def _first_difference(before: Graph, after: Graph, feed: Mapping[str, AnyArray]) -> str | None:
-    """The first node's output, in the new graph's order, that both have under one name and that differs."""
-    known = {value.name for node in before.nodes for value in node.outputs}
-    names = [value.name for node in after.nodes for value in node.outputs if value.name in known]
-    ours, theirs = run(before, feed, names), run(after, feed, names)
-    for name in names:
-        if _difference(ours[name], theirs[name])[1] > TOLERANCE:
-            return name
-    return None
+def _outputs(before: Graph, after: Graph) -> list[tuple[Value, Value]]:
+    """Each output of the new graph with the value of the old one that it should equal."""
+    names = {value.name: value for value in before.values}
+    pairs = []
+    for place, value in enumerate(after.outputs):
+        if value.name in names:
+            pairs.append((names[value.name], value))
+        elif len(after.outputs) == len(before.outputs):
+            pairs.append((before.outputs[place], value))
+        else:
+            raise CnnirError("value-check", "an output that the network did not have before", node=value.name)
+    return pairs
 
 
-def _difference(left: AnyArray, right: AnyArray) -> tuple[float, float]:
-    """Absolute, and relative to the largest element; infinite where shapes or the places of NaN differ."""
-    if np.shape(left) != np.shape(right):
-        return float("inf"), float("inf")
-    if np.size(left) == 0:
-        return 0.0, 0.0
-    if left.dtype.kind not in "fiub" and not np.issubdtype(left.dtype, np.number):
-        return (0.0, 0.0) if np.array_equal(left, right) else (float("inf"), float("inf"))
-    wide, other = left.astype(np.float64), right.astype(np.float64)
-    same = (wide == other) | (np.isnan(wide) & np.isnan(other))
-    if same.all():
-        return 0.0, 0.0
-    difference = np.abs(wide - other)[~same]
-    if not np.isfinite(difference).all():
-        return float("inf"), float("inf")
-    largest = float(np.abs(wide[np.isfinite(wide)]).max(initial=0.0))
-    worst = float(difference.max())
-    return worst, worst / largest if largest else float("inf")
+def _compared(left: object, right: object) -> tuple[float, float]:
+    """The difference of two outputs; of sequences, the largest of their parts."""
+    if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
+        return difference(left, right)
+    if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        parts = [_compared(one, other) for one, other in zip(left, right, strict=True)]
+        return max((one[0] for one in parts), default=0.0), max((one[1] for one in parts), default=0.0)
+    return (0.0, 0.0) if left is None and right is None else (float("inf"), float("inf"))
