@@ -1,0 +1,87 @@
+"""Ops that read element by element, sums over axes, and ops of which nothing is known."""
+
+from typing import Any
+
+from cnnir.analysis.reach import IDENTITY, window
+from cnnir.analysis.reads.base import Along, Place, Read, Unknown, Whole, aligned, reads, shape_of
+from cnnir.ops import (
+    LRN,
+    BatchNormalization,
+    Cast,
+    ConstantOfShape,
+    Dropout,
+    Gemm,
+    Identity,
+    MatMul,
+    Opaque,
+    ReduceMean,
+    Softmax,
+)
+from cnnir.ops.activation import Activation
+from cnnir.ops.elementwise import Arithmetic
+
+
+@reads.rule(Opaque)
+def _opaque(op: Opaque, place: Place) -> Read:
+    return Unknown(f"{op.kind} is not defined here, so nothing is known of what it reads")
+
+
+@reads.rule(ConstantOfShape)
+def _constant(op: ConstantOfShape, place: Place) -> Read:
+    return Unknown("the shape is computed from the input")
+
+
+@reads.rule(Activation, Identity, Dropout, Cast)
+def _same(op: Any, place: Place) -> Read:
+    return Along(place.axis)
+
+
+@reads.rule(Softmax)
+def _softmax(op: Softmax, place: Place) -> Read:
+    return Whole() if place.axis in op.axes else Along(place.axis)
+
+
+@reads.rule(BatchNormalization)
+def _normalised(op: BatchNormalization, place: Place) -> Read:
+    return Along(place.axis if place.operand == 0 else 1)
+
+
+@reads.rule(LRN)
+def _neighbours(op: LRN, place: Place) -> Read:
+    return Along(place.axis, window(-((op.size - 1) // 2), op.size, 1) if place.axis == 1 else IDENTITY)
+
+
+@reads.rule(Arithmetic)
+def _broadcast(op: Arithmetic, place: Place) -> Read:
+    return aligned(place, place.axis + len(place.result) - len(place.shape))
+
+
+@reads.rule(ReduceMean)
+def _mean(op: ReduceMean, place: Place) -> Read:
+    if place.axis in op.axes:
+        return Whole()
+    return Along(place.axis if op.keepdims else place.axis - sum(axis < place.axis for axis in op.axes))
+
+
+@reads.rule(Gemm)
+def _product(op: Gemm, place: Place) -> Read:
+    if place.operand == 0:
+        return Along(0) if place.axis == int(op.trans_a) else Whole()
+    if place.operand == 1:
+        return Along(1) if place.axis == int(not op.trans_b) else Whole()
+    return aligned(place, place.axis + 2 - len(place.shape))
+
+
+@reads.rule(MatMul)
+def _matmul(op: MatMul, place: Place) -> Read:
+    from_end = len(place.shape) - place.axis
+    other = len(shape_of(place.node.inputs[1 - place.operand]))
+    summed = 1 if place.operand == 0 or len(place.shape) == 1 else 2
+    if from_end == summed:
+        return Whole()
+    rank = len(place.result)
+    if place.operand == 0:
+        # A vector on the right leaves no columns behind.
+        lost = 1 if other == 1 else 0
+        return aligned(place, rank - from_end + lost)
+    return aligned(place, rank - from_end + (1 if other == 1 and from_end > summed else 0))
