@@ -3,7 +3,8 @@
 Springenberg et al., "Striving for Simplicity: The All Convolutional Net" (2014).
 
 Average pooling is a depthwise convolution with equal weights: exact. Where padding does not count in the divisor, the
-windows at the border have fewer cells, and a product with a constant map makes up for it; that takes known sizes.
+windows at the border have fewer cells, and a product with a constant map makes up for it; that takes known sizes. In a
+narrow type a ninth is not a ninth: where the weights' rounding is more than single precision's, the journal names it.
 Max pooling has no convolution that is equal; for networks still to be trained it becomes, on demand, a convolution of
 the same window and stride from all channels to as many, with seeded weights, and a ReLU.
 """
@@ -15,8 +16,19 @@ from typing import ClassVar
 
 import numpy as np
 
+from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import AveragePool, Conv, GlobalAveragePool, GlobalMaxPool, MaxPool, Mul, Relu
+from cnnir.ops import (
+    AveragePool,
+    Conv,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    MaxPool,
+    Mul,
+    Opaque,
+    ReduceMean,
+    Relu,
+)
 from cnnir.ops.pooling import Pool
 from cnnir.ops.window import Window
 from cnnir.passes.base import Journal, Pass, Preserves
@@ -46,10 +58,17 @@ class PoolToConv(Pass):
             object.__setattr__(self, "preserves", "interface")
 
     def rewrite(self, graph: Graph, journal: Journal) -> None:
+        if self.draw < 0:
+            raise CnnirError(
+                "option-value", "draw is a seed", node=self.name, expected="at least 0", got=self.draw,
+                hint="another number draws other weights",
+            )  # fmt: skip
         rewriter = Rewriter(graph)
         for node in graph.nodes:
-            if isinstance(node.op, GlobalAveragePool | GlobalMaxPool):
+            if _pools_all(node):
                 journal.refuse("pooling over the whole map has no stride; fc-to-conv makes dense heads of it", [node])
+            elif isinstance(node.op, Opaque) and "pool" in node.op.op_type.lower():
+                journal.refuse(f"{node.op.kind} is carried as it is: no convolution is known to equal it", [node])
             elif isinstance(node.op, Pool):
                 reason = self._replace(rewriter, journal, node, node.op)
                 if reason is not None:
@@ -72,6 +91,15 @@ class PoolToConv(Pass):
             return "a window lies in the padding altogether, and its mean is that of nothing"
         _averaging(rewriter, journal, node, replace(conv, group=channels), channels, factors)
         return None
+
+
+def _pools_all(node: Node) -> bool:
+    """Whether a node pools whole maps, a mean over all axes behind the channels included."""
+    if isinstance(node.op, ReduceMean):
+        type_ = node.operands[0].type
+        whole = tuple(range(2, type_.rank)) if isinstance(type_, TensorType) else ()
+        return len(whole) > 1 and node.op.axes == whole
+    return isinstance(node.op, GlobalAveragePool | GlobalMaxPool)
 
 
 def _refusal(graph: Graph, node: Node, op: Pool, *, structural: bool) -> str | None:
@@ -142,16 +170,28 @@ def _averaging(
     kernel, dtype, graph = node.op.kernel_shape, data.type.dtype, rewriter.graph
     share = np.asarray(1 / math.prod(kernel), dtype.numpy)[()]
     weight = graph.add_weight(graph.fresh_name(f"{node.name}.weight"), Fill(dtype, (channels, 1, *kernel), share))
+    rounded = _rounding(dtype, 1 / math.prod(kernel), factors)
     if factors is None:
         rewriter.replace_node(node, conv, [data, weight])
-        journal.change("average pooling is a depthwise convolution with equal weights", [node])
+        journal.change(f"average pooling is a depthwise convolution with equal weights{rounded}", [node])
     else:
         name = graph.fresh_name(f"{node.output.name}_sum")
         made = rewriter.insert(conv, [data, weight], before=node, name=f"{node.name}_conv", outputs=[name])
         border = graph.add_weight(graph.fresh_name(f"{node.name}.border"), _border(dtype, factors))
         rewriter.replace_node(node, Mul(), [made.output, border])
-        journal.change("average pooling is a depthwise convolution, its border divided by fewer cells", [made, node])
+        what = "average pooling is a depthwise convolution, its border divided by fewer cells"
+        journal.change(f"{what}{rounded}", [made, node])
     journal.count("pooling replaced")
+
+
+def _rounding(dtype: DType, share: float, factors: AnyArray | None) -> str:
+    """What a narrow type makes of the weights, in words; nothing where it is less than single precision's rounding."""
+    exact = np.asarray(share) * (np.ones(1) if factors is None else factors)
+    stored = np.asarray(share).astype(dtype.numpy).astype(np.float64)
+    if factors is not None:
+        stored = stored * factors.astype(dtype.numpy).astype(np.float64)
+    off = float(np.abs(stored / exact - 1).max())
+    return "" if off <= float(np.finfo(np.float32).eps) else f"; in {dtype.value} its weights are off by {off:.2g}"
 
 
 def _border(dtype: DType, factors: AnyArray) -> Computed:

@@ -26,6 +26,8 @@ class Bottleneck(Pass):
             rank; the share of the weight's squared norm to keep; the share of the network's MACs, or parameters, to
             keep at most; the planned peak, as text (``2MiB``).
         multiple: Ranks are multiples of this, or full.
+        measure: Whether the network is run before and after, on seeded inputs, for the error end to end; it takes the
+            time and memory of two runs.
         style, channels, residual, draw: Of ``reduce``: ``googlenet``, ``resnet`` or ``single``; channels of the narrow
             map (or `ratio` of the input's); whether the input is added to the output; seed of the new weights.
     """
@@ -42,6 +44,7 @@ class Bottleneck(Pass):
     params: float = 0.0
     peak: str = ""
     multiple: int = 1
+    measure: bool = True
     style: str = "googlenet"
     channels: int = 0
     residual: bool = False
@@ -57,21 +60,30 @@ class Bottleneck(Pass):
             peak = parse_size(self.peak) if self.peak else None
         except ValueError:
             raise CnnirError(
-                "option-value", "peak is a size", node=self.name, expected="such as 4096, 512KiB or 2MiB", got=self.peak
-            ) from None
+                "option-value", "peak is a size", node=self.name, expected="such as 4096, 512KiB or 2MiB",
+                got=self.peak, hint="k, m and g stand for KiB, MiB and GiB",
+            ) from None  # fmt: skip
         return Target(self.rank, self.ratio, self.energy, self.macs, self.params, peak, self.multiple)
 
     def rewrite(self, graph: Graph, journal: Journal) -> None:
         structural = self.mode == "reduce"
         if self.mode not in (*FACTOR_MODES, "reduce"):
             wanted = " or ".join((*FACTOR_MODES, "reduce"))
-            raise CnnirError("option-value", "no such mode", node=self.name, expected=wanted, got=self.mode)
-        foreign = ("rank", "energy", "macs", "params", "peak") if structural else INSERTION_OPTIONS
+            raise CnnirError(
+                "option-value", "no such mode", node=self.name, expected=wanted, got=self.mode,
+                hint="mode=auto takes whatever fits each layer",
+            )  # fmt: skip
+        foreign = ("rank", "energy", "macs", "params", "peak", "measure") if structural else INSERTION_OPTIONS
         defaults = {item.name: item.default for item in fields(self)}
         if given := [name for name in foreign if getattr(self, name) != defaults[name]]:
-            raise CnnirError("option-value", f"mode {self.mode} has no such option", node=self.name, got=given[0])
+            wanted = f"none of {', '.join(foreign)}"
+            hint = "mode=reduce has them" if not structural else "modes that factorise have them"
+            raise CnnirError(
+                "option-value", f"mode {self.mode} has no such option", node=self.name, expected=wanted, got=given[0],
+                hint=hint,
+            )  # fmt: skip
         if structural:
             insertion = Insertion(self.style, self.channels, self.ratio, self.multiple, self.residual, self.draw)
             insert(graph, journal, self.nodes, insertion)
         else:
-            factorise(graph, journal, self.mode, self.nodes, self.target())
+            factorise(graph, journal, self.mode, self.nodes, self.target(), measure=self.measure)

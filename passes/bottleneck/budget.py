@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from cnnir.errors import CnnirError
 from cnnir.passes.bottleneck.factors import Kind
-from cnnir.passes.bottleneck.ranks import Choice, allowed, by_ratio
+from cnnir.passes.bottleneck.ranks import Choice, allowed, by_ratio, params_of
 from cnnir.passes.bottleneck.sites import Counts, Decompositions, Site
 
 PRICES = 100
@@ -95,7 +95,7 @@ def allot(
     budget -= rest
     picked, bound = _priced(options, budget)
     starts = [picked]
-    uniform = _uniform(sites, kinds, options, costs, budget, multiple)
+    uniform = _uniform(sites, kinds, options, costs, budget, multiple, made)
     if uniform is not None:
         starts.append(uniform)
     best = min((_spent(options, start, budget) for start in starts), key=lambda one: (_loss(options, one), one))
@@ -109,9 +109,9 @@ def _options(site: Site, kinds: tuple[Kind, ...], costs: str, multiple: int, mad
     parts = []
     for kind in kinds:
         squares = made.of(site, kind).made.squares
-        prices = _prices(site, kind, costs)
+        prices = _prices(site, kind, costs, made)
         kept = np.flatnonzero(allowed(squares.shape, multiple) & (prices < whole))
-        losses = -np.log(np.maximum(1.0 - squares.reshape(-1)[kept], np.finfo(np.float64).tiny))
+        losses = -site.layers * np.log(np.maximum(1.0 - squares.reshape(-1)[kept], np.finfo(np.float64).tiny))
         parts.append((kind, squares.shape, kept, prices.reshape(-1)[kept], losses))
     price = np.concatenate([*(part[3] for part in parts), np.asarray([whole], np.int64)])
     loss = np.concatenate([*(part[4] for part in parts), np.zeros(1)])
@@ -165,13 +165,14 @@ def _uniform(
     costs: str,
     budget: int,
     multiple: int,
+    made: Decompositions,
 ) -> tuple[int, ...] | None:
     """For the largest ratio within the budget that all layers can share, options that cost and err no more."""
     best, found = math.inf, None
     for position in range(max((len(kinds[site]) for site in sites), default=0)):
         # The first kinds of all layers, then the second where there is one.
         picked = {site: kinds[site][min(position, len(kinds[site]) - 1)] for site in sites}
-        choice = _at_ratio(sites, picked, options, costs, budget, multiple)
+        choice = _at_ratio(sites, picked, options, costs, budget, multiple, made)
         if choice is not None and _loss(options, choice) < best:
             best, found = _loss(options, choice), choice
     return found
@@ -184,8 +185,9 @@ def _at_ratio(
     costs: str,
     budget: int,
     multiple: int,
+    made: Decompositions,
 ) -> tuple[int, ...] | None:
-    tables = [_prices(site, kinds[site], costs) for site in sites]
+    tables = [_prices(site, kinds[site], costs, made) for site in sites]
 
     def at(ratio: float) -> tuple[int, ...]:
         found = []
@@ -206,8 +208,8 @@ def _at_ratio(
     return best
 
 
-def _prices(site: Site, kind: Kind, costs: str) -> Counts:
-    return site.macs_of(kind) if costs == "macs" else site.params_of(kind)
+def _prices(site: Site, kind: Kind, costs: str, made: Decompositions) -> Counts:
+    return site.macs_of(kind) if costs == "macs" else params_of(site, kind, made)
 
 
 def _spent(options: Sequence[Options], start: tuple[int, ...], budget: int) -> tuple[int, ...]:

@@ -20,7 +20,6 @@ from cnnir.passes.base import Journal, PassResult
 from cnnir.passes.bottleneck.bottleneck import Bottleneck
 from cnnir.passes.bottleneck.factorise import FACTOR_MODES, factorise
 from cnnir.passes.bottleneck.factors import Doubles, Kind, Metric
-from cnnir.passes.bottleneck.replace import correctable
 from cnnir.passes.bottleneck.sites import Decompositions, Site, find_sites
 from cnnir.verify import verify
 from cnnir.weights import AnyArray
@@ -42,21 +41,40 @@ def data_aware(
         The new graph, with the same journal as the pass's, errors weighed by the samples.
 
     Raises:
-        CnnirError: ``option-value`` for a mode that does not factorise, ``samples-missing``; from running, and from
-            the pass.
+        CnnirError: ``option-value`` for options that do not factorise, ``samples-missing`` for feeds that are none;
+            from running, and from the pass.
     """
-    if options.mode not in FACTOR_MODES:
-        wanted = " or ".join(FACTOR_MODES)
-        raise CnnirError("option-value", "only factors can know the data", expected=wanted, got=options.mode)
+    batches = _batches(feeds, options)
     target = options.target()
     target.check()
-    batches = [feeds] if isinstance(feeds, Mapping) else list(feeds)
     clone, journal = graph.clone(), Journal()
     sites = find_sites(clone, options.nodes, Journal())
     metrics = gather(clone, batches, sites, options.mode)
-    factorise(clone, journal, options.mode, options.nodes, target, Decompositions(metrics))
+    made = Decompositions(metrics)
+    factorise(clone, journal, options.mode, options.nodes, target, made, measure=options.measure, feeds=batches)
     verify(clone)
     return PassResult(clone, tuple(journal.changes), tuple(journal.refusals), journal.metrics)
+
+
+def _batches(feeds: object, options: object) -> list[Mapping[str, AnyArray]]:
+    """The sets of samples; what was given may be anything."""
+    if not isinstance(options, Bottleneck) or options.mode not in FACTOR_MODES:
+        raise CnnirError(
+            "option-value", "only factors can know the data", node="data_aware",
+            expected=f"Bottleneck(mode={' or '.join(FACTOR_MODES)})", got=options, hint="Bottleneck(ratio=0.5), say",
+        )  # fmt: skip
+    batches = [feeds] if isinstance(feeds, Mapping) else feeds
+    if not isinstance(batches, Iterable) or isinstance(batches, str | bytes | np.ndarray):
+        batches = (feeds,)
+    found = list(batches)
+    wrong = [one for one in found if not isinstance(one, Mapping)]
+    if wrong or not found:
+        raise CnnirError(
+            "samples-missing", "there is nothing to learn the data from", node="data_aware",
+            expected="an array for each input of the graph by name, or several such sets",
+            got=f"a {type(wrong[0]).__name__}" if wrong else "no feeds", hint="batched(name, samples, size) makes sets",
+        )  # fmt: skip
+    return found
 
 
 def gather(
@@ -65,10 +83,8 @@ def gather(
     """What samples say about each layer, for each kind that a mode may use.
 
     Raises:
-        CnnirError: ``samples-missing`` when there are none; from running.
+        CnnirError: from running.
     """
-    if not batches:
-        raise CnnirError("samples-missing", "there is nothing to learn the data from", got="no feeds")
     moments = {(site, kind): _Moments.of(site) for site in sites for kind in site.kinds if mode in (kind, "auto")}
     wanted = dict.fromkeys(name for site, _ in moments for name in _names(site))
     for feed in batches:
@@ -115,7 +131,7 @@ def _windows(site: Site, data: AnyArray, output: AnyArray) -> Doubles:
     padded = np.pad(data, ((0, 0), (0, 0), (pads[0], pads[2]), (0, 0)))
     reach = (output.shape[2] - 1) * op.strides[0] + 1
     parts = [padded[:, :, row * op.dilations[0] :][:, :, : reach : op.strides[0]] for row in range(height)]
-    return _flat(np.stack(parts, axis=2).transpose(1, 2, 0, 3, 4).reshape(site.shape[1] * height, -1), 0)
+    return _flat(np.stack(parts, axis=2).transpose(1, 2, 0, 3, 4).reshape(data.shape[1] * height, -1), 0)
 
 
 @dataclass
@@ -131,7 +147,7 @@ class _Moments:
 
     @classmethod
     def of(cls, site: Site) -> "_Moments":
-        return cls(correctable(site))
+        return cls(site.correction is not None)
 
     def add(self, rows: Doubles, channels: Doubles) -> None:
         """Take in more samples."""

@@ -2,19 +2,21 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cnnir.analysis import costs
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph
 from cnnir.passes.base import Journal
 from cnnir.passes.bottleneck.budget import allot
+from cnnir.passes.bottleneck.end_to_end import Feed, note_end_to_end
 from cnnir.passes.bottleneck.factors import Kind
 from cnnir.passes.bottleneck.peak import fit_peak
-from cnnir.passes.bottleneck.ranks import Choice, by_energy, by_number, by_ratio
+from cnnir.passes.bottleneck.ranks import Choice, by_energy, by_number, by_ratio, params_of
 from cnnir.passes.bottleneck.replace import Replacer
 from cnnir.passes.bottleneck.sites import Decompositions, Site, find_sites
 from cnnir.rewriter import Rewriter
+from cnnir.types import DType
 
 FACTOR_MODES = ("svd", "tucker", "separable", "auto")
 
@@ -53,20 +55,36 @@ class Target:
             raise CnnirError(
                 "option-value",
                 "the ranks are decided by exactly one of rank, ratio, energy, macs, params, peak",
-                got=", ".join(given) or "none of them",
+                node="bottleneck",
+                expected="one of them above zero",
+                got=", ".join(given) or "none of them, or zero",
                 hint="ratio=0.5 keeps half of each layer's full rank, macs=0.5 at most half of the network's MACs",
             )
         for name in ("ratio", "energy", "macs", "params"):
             share = getattr(self, name)
             if not 0 <= share <= 1:
-                raise CnnirError("option-value", f"{name} is a share", expected="above 0, at most 1", got=share)
+                raise CnnirError(
+                    "option-value", f"{name} is a share", node="bottleneck", expected="above 0, at most 1", got=share,
+                    hint=f"{name}=0.5 is one half",
+                )  # fmt: skip
         for name, number in (("rank", self.rank), ("multiple", self.multiple)):
             if number < (0 if name == "rank" else 1):
-                raise CnnirError("option-value", f"{name} counts channels", expected="at least 1", got=number)
+                raise CnnirError(
+                    "option-value", f"{name} counts channels", node="bottleneck", expected="at least 1", got=number,
+                    hint=f"{name}=8, say",
+                )  # fmt: skip
 
 
 def factorise(
-    graph: Graph, journal: Journal, mode: str, patterns: str, target: Target, made: Decompositions | None = None
+    graph: Graph,
+    journal: Journal,
+    mode: str,
+    patterns: str,
+    target: Target,
+    made: Decompositions | None = None,
+    *,
+    measure: bool = True,
+    feeds: Sequence[Feed] | None = None,
 ) -> None:
     """Replace layers by factors.
 
@@ -77,6 +95,8 @@ def factorise(
         patterns: Of the layers' names; all for the empty text.
         target: What decides the ranks.
         made: Decompositions that know of samples; plain ones when None.
+        measure: Whether the network is run before and after, for the error end to end.
+        feeds: On what; seeded inputs when None.
 
     Raises:
         CnnirError: ``option-value``, ``node-unknown``, ``budget-unreachable``, ``dims-unbound``.
@@ -87,21 +107,30 @@ def factorise(
     for site in find_sites(graph, patterns, journal):
         fitting = tuple(kind for kind in site.kinds if mode in (kind, "auto"))
         if not fitting:
-            wanted = "two axes, wider than one cell along both" if mode == "separable" else "more than one cell"
-            journal.refuse(f"{mode} needs a window over {wanted}; mode=svd or auto takes this layer", [site.node])
+            journal.refuse(_unfitting(mode, site), [site.node])
             continue
         sites.append(site)
         kinds[site] = fitting
-    before = costs(graph)
+    before, original = costs(graph), graph.clone()
     choices = _choices(graph, journal, sites, kinds, target, made)
     replacer = Replacer(Rewriter(graph))
     for site, choice in choices.items():
         _replace(replacer, journal, site, choice, made)
+    if choices and measure:
+        note_end_to_end(journal, original, graph, feeds)
     after = costs(graph)
     for name in ("params", "macs"):
         was, now = getattr(before, name), getattr(after, name)
         if isinstance(was, int) and isinstance(now, int):
             journal.count(f"{name} saved", was - now)
+
+
+def _unfitting(mode: str, site: Site) -> str:
+    """Why a layer has no factors of that kind."""
+    if mode != "separable" and site.kinds == ("separable",):
+        return "depthwise: each filter sees one channel; mode=separable or auto takes its rows and columns apart"
+    wanted = "two axes, wider than one cell along both" if mode == "separable" else "more than one cell"
+    return f"{mode} needs a window over {wanted}; mode=svd or auto takes this layer"
 
 
 def _choices(
@@ -112,10 +141,6 @@ def _choices(
     target: Target,
     made: Decompositions,
 ) -> Mapping[Site, Choice]:
-    if not sites:
-        if target.peak is None and not target.macs and not target.params:
-            return {}
-        raise CnnirError("budget-unreachable", "no layer can be factorised, so no budget can be met")
     if target.peak is not None:
         chosen = fit_peak(graph, sites, kinds, target.peak, target.multiple, made)
         _refuse_rest(journal, sites, chosen, "the plan keeps within the budget with this layer as it is")
@@ -149,7 +174,8 @@ def _by_energy(
     for site in sites:
         choice = by_energy(site, kinds[site], target.energy, target.multiple, made)
         index = tuple(rank - 1 for rank in choice.ranks)
-        cost = int((site.macs_of if site.known else site.params_of)(choice.kind)[index])
+        found = site.macs_of(choice.kind) if site.known else params_of(site, choice.kind, made)
+        cost = int(found[index])
         whole = site.macs if site.known else site.params
         unit = "MACs" if site.known else "params"
         if cost >= whole and target.energy < 1:
@@ -174,25 +200,65 @@ def _within(
     total = getattr(found, name)
     if not isinstance(total, int):
         reason = found.reasons[0] if found.reasons else f"{total}"
-        raise CnnirError("budget-unknown", f"the network's {name} are not known as a number", got=reason)
-    own = []
-    for site in sites:
-        if name == "params" and len(site.weight.users) > 1:
-            others = ", ".join(node.name for node in site.weight.users if node is not site.node)
-            reason = f"its weight is shared with {others}, and stays for as long as one of them has it"
-            journal.refuse(reason, [site.node])
-        else:
-            own.append(site)
+        raise CnnirError(
+            "budget-unknown", f"the network's {name} are not known as a number", node="bottleneck", got=reason,
+            hint="bind symbolic dims first; rank, ratio and energy need no total",
+        )  # fmt: skip
+    groups = {site: (site,) for site in sites} if name == "macs" else _owners(graph, journal, sites, kinds, made)
+    own = list(groups)
+    kinds = {site: kinds[sharing[0]] for site, sharing in groups.items()}
     rest = total - sum(getattr(site, name) for site in own)
     budget = math.floor(share * total)
     allotment = allot(own, kinds, name, budget, rest, target.multiple, made)
-    chosen = {site: choice for site, choice in zip(own, allotment.choices, strict=True) if choice is not None}
-    _refuse_rest(journal, own, chosen, "the budget leaves room for this layer as it is")
-    journal.change(
-        f"{name} {total:,} -> {allotment.cost:,} (budget {budget:,}); product over the layers of what they keep"
-        f" {math.exp(-allotment.loss):.4f}, at most {math.exp(-allotment.bound):.4f} whatever the ranks"
-    )
+    picked = {site: choice for site, choice in zip(own, allotment.choices, strict=True) if choice is not None}
+    chosen = {one: choice for site, choice in picked.items() for one in groups[site]}
+    left = [one for sharing in groups.values() for one in sharing]
+    _refuse_rest(journal, left, chosen, "the budget leaves room for this layer as it is")
+    if chosen:
+        journal.change(
+            f"{name} {total:,} -> {allotment.cost:,} (budget {budget:,}); product over the layers of what they keep"
+            f" {math.exp(-allotment.loss):.4f}, at most {math.exp(-allotment.bound):.4f} whatever the ranks"
+        )
     return chosen
+
+
+def _owners(
+    graph: Graph,
+    journal: Journal,
+    sites: Sequence[Site],
+    kinds: Mapping[Site, tuple[Kind, ...]],
+    made: Decompositions,
+) -> dict[Site, tuple[Site, ...]]:
+    """Layers whose weights go when they are factorised: one of each weight, with all that have it.
+
+    Those that share a weight get the same factors, or none of them any. A weight that stays whatever becomes of the
+    layer would only have factors beside it: such a layer is refused.
+    """
+    of_weight: dict[str, list[Site]] = {}
+    for site in sites:
+        of_weight.setdefault(site.weight.name, []).append(site)
+    groups: dict[Site, tuple[Site, ...]] = {}
+    for sharing in of_weight.values():
+        first, weight = sharing[0], sharing[0].weight
+        others = [node for node in weight.users if all(site.node is not node for site in sharing)]
+        alike = all(
+            kinds[site] == kinds[first] and made.of(site, kinds[site][0]) is made.of(first, kinds[first][0])
+            for site in sharing
+        )
+        reason = None
+        if graph.is_output(weight):
+            reason = f"its weight {weight.name} is an output of the graph, and stays"
+        elif others or len(weight.uses) > len(sharing):
+            shown = ", ".join(node.name for node in others) or "other operands"
+            reason = f"its weight is shared with {shown}, and stays for as long as one of them has it"
+        elif not alike:
+            shown = ", ".join(site.node.name for site in sharing)
+            reason = f"its weight is shared by {shown}, which would not have the same factors"
+        if reason is not None:
+            journal.refuse(reason, [site.node for site in sharing])
+            continue
+        groups[replace(first, layers=len(sharing))] = tuple(sharing)
+    return groups
 
 
 def _refuse_rest(journal: Journal, sites: Sequence[Site], chosen: Mapping[Site, Choice], reason: str) -> None:
@@ -204,12 +270,14 @@ def _refuse_rest(journal: Journal, sites: Sequence[Site], chosen: Mapping[Site, 
 def _replace(replacer: Replacer, journal: Journal, site: Site, choice: Choice, made: Decompositions) -> None:
     factored = made.of(site, choice.kind)
     index = tuple(rank - 1 for rank in choice.ranks)
-    params = int(site.params_of(choice.kind)[index])
+    params = int(params_of(site, choice.kind, made)[index])
     said = f"{choice} (full {' x '.join(str(rank) for rank in factored.full)}), params {site.params:,} -> {params:,}"
     if site.known:
         said += f", MACs {site.macs:,} -> {int(site.macs_of(choice.kind)[index]):,}"
     measure = "weight error" if factored.metric is None else "error weighed by the samples"
     said += f", {measure} {factored.made.error(choice.ranks):.4g}"
+    if factored.weight.dtype not in (DType.FLOAT32, DType.FLOAT64):
+        said += f" before the factors are rounded to {factored.weight.dtype.value}"
     nodes = replacer.replace(site, choice, factored)
     journal.change(said, nodes)
     journal.count("layers factorised")

@@ -67,9 +67,11 @@ class Decomposition(ABC):
     Attributes:
         squares: Squared relative error at each rank: entry ``[r - 1]``, or ``[r_in - 1, r_out - 1]`` for tucker.
             Relative to the weight's norm; with a metric, to the norm that the metric makes of it.
+        total: That norm, squared.
     """
 
     squares: Doubles
+    total: float
 
     @property
     def full(self) -> Ranks:
@@ -133,7 +135,7 @@ def decompose(kind: Kind, weight: NDArray[Any], metric: Metric | None = None) ->
     if metric is not None and not (np.isfinite(metric.mean).all() and np.isfinite(metric.covariance).all()):
         raise CnnirError("samples-contents", "the samples make infinities or NaN here")
     weighed = _decompose(kind, weight, metric)
-    return weighed if metric is None else _Weighed(weighed.squares, kind, weight, weighed)
+    return weighed if metric is None else _Weighed(weighed.squares, weighed.total, kind, weight, weighed)
 
 
 def _decompose(kind: Kind, weight: NDArray[Any], metric: Metric | None) -> Decomposition:
@@ -192,12 +194,13 @@ class _Matrix(Decomposition):
 def _svd(weight: NDArray[Any], full: int, metric: Metric | None) -> Decomposition:
     matrix = weight.reshape(weight.shape[0], -1)
     if metric is None:
-        basis, on_rows, squares = _principal(matrix, full)
-        return _Matrix(squares, "svd", weight.shape, matrix, basis, on_rows)
+        basis, on_rows, (squares, total) = _principal(matrix, full)
+        return _Matrix(squares, total, "svd", weight.shape, matrix, basis, on_rows)
     own = _gram(matrix)
     ridge = RIDGE * _mean_variance(metric.covariance) / max(_mean_variance(own), np.finfo(np.float64).tiny)
     energies, basis = _eigen(metric.covariance + ridge * own)
-    return _Matrix(_tails(np.maximum(energies, 0.0), full), "svd", weight.shape, matrix, basis, on_rows=True)
+    squares, total = _tails(np.maximum(energies, 0.0), full)
+    return _Matrix(squares, total, "svd", weight.shape, matrix, basis, on_rows=True)
 
 
 def _separable(weight: NDArray[Any], full: int, metric: Metric | None) -> Decomposition:
@@ -207,12 +210,12 @@ def _separable(weight: NDArray[Any], full: int, metric: Metric | None) -> Decomp
     if metric is not None:
         scale, unscale = _roots(metric.covariance)
         matrix = scale @ matrix
-    basis, on_rows, squares = _principal(matrix, full)
-    return _Matrix(squares, "separable", weight.shape, matrix, basis, on_rows, unscale)
+    basis, on_rows, (squares, total) = _principal(matrix, full)
+    return _Matrix(squares, total, "separable", weight.shape, matrix, basis, on_rows, unscale)
 
 
-def _principal(matrix: NDArray[Any], full: int) -> tuple[Doubles, bool, Doubles]:
-    """Singular vectors on the smaller side, whether those are the rows, and the squared errors of all ranks.
+def _principal(matrix: NDArray[Any], full: int) -> tuple[Doubles, bool, tuple[Doubles, float]]:
+    """Singular vectors on the smaller side, whether those are the rows, and the errors of all ranks as `_tails` gives.
 
     They come from the Gram matrix, whose rounding costs small singular values their accuracy; the errors do not rest on
     them but on what the projection onto this very basis leaves out.
@@ -226,11 +229,11 @@ def _principal(matrix: NDArray[Any], full: int) -> tuple[Doubles, bool, Doubles]
     return basis, on_rows, _tails(energies, full)
 
 
-def _tails(energies: Doubles, full: int) -> Doubles:
-    """Share of the energies behind each rank; exactly zero at the full one."""
-    total = energies[:full].sum()
+def _tails(energies: Doubles, full: int) -> tuple[Doubles, float]:
+    """Share of the energies behind each rank, exactly zero at the full one; and their sum."""
+    total = float(energies[:full].sum())
     behind = np.append(np.cumsum(energies[1:full][::-1])[::-1], 0.0)
-    return behind / total if total > 0 else behind
+    return (behind / total if total > 0 else behind), total
 
 
 # Tucker-2
@@ -278,7 +281,7 @@ def _tucker(weight: NDArray[Any], full: Ranks, metric: Metric | None) -> Decompo
     pairs += [_refined(tensor, inner, ranks) for ranks in anchors]
     bases = tuple((inside, outside, _surface(tensor, inside, outside, full)) for inside, outside in pairs)
     least = np.minimum.reduce([squares for _, _, squares in bases])
-    return _Tucker(least, weight.shape, tensor, bases, unscale)
+    return _Tucker(least, float(np.square(tensor).sum()), weight.shape, tensor, bases, unscale)
 
 
 def _refined(tensor: Doubles, inner: Doubles, ranks: Ranks) -> tuple[Doubles, Doubles]:
@@ -314,6 +317,8 @@ def _surface(tensor: Doubles, inner: Doubles, outer: Doubles, full: Ranks) -> Do
     behind_outside = np.cumsum(np.concatenate([outside[:, 1:], np.zeros((len(outside), 1))], axis=1), axis=0)
     tails = behind_inside[:, None] + behind_outside
     shares: Doubles = tails / total if total > 0 else tails
+    # More of a basis holds no less: only the rounding of the two sums could say otherwise.
+    shares = np.minimum.accumulate(np.minimum.accumulate(shares, axis=0), axis=1)
     return shares[: full[0], : full[1]]
 
 

@@ -21,14 +21,17 @@ import numpy as np
 from cnnir.analysis import costs
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import Add, Conv, Op, Relu
+from cnnir.ops import Add, Conv, Gemm, MatMul, Op, Relu
 from cnnir.passes.base import Journal
-from cnnir.passes.bottleneck.sites import matching
+from cnnir.passes.bottleneck.select import matching, unlisted
 from cnnir.rewriter import Rewriter
 from cnnir.types import DType
 from cnnir.weights import Fill, Seeded
 
 STYLES = ("googlenet", "resnet", "single")
+
+MOST_CHANNELS = 2**31 - 1
+"""Runtimes count along one axis in 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +61,44 @@ class Insertion:
             CnnirError: ``option-value``.
         """
         if self.style not in STYLES:
-            raise CnnirError("option-value", "no such style", expected=" or ".join(STYLES), got=self.style)
-        if (self.channels > 0) == (self.ratio > 0) or min(self.channels, self.ratio) < 0 or self.multiple < 1:
+            raise CnnirError(
+                "option-value", "no such style", node="bottleneck", expected=" or ".join(STYLES), got=self.style,
+                hint="style=googlenet is the one without this option",
+            )  # fmt: skip
+        if (
+            (self.channels > 0) == (self.ratio > 0)
+            or min(self.channels, self.ratio) < 0
+            or not math.isfinite(self.ratio)
+            or self.multiple < 1
+        ):
             raise CnnirError(
                 "option-value",
                 "the narrow map's channels are decided by either channels or ratio, rounded up to a multiple",
+                node="bottleneck",
+                expected="one of channels and ratio above zero, finite; multiple at least 1",
                 got=f"channels={self.channels}, ratio={self.ratio}, multiple={self.multiple}",
+                hint="channels=64, or ratio=0.25 of the channels that there are",
             )
+        if self.seed < 0:
+            raise CnnirError(
+                "option-value", "draw is a seed", node="bottleneck", expected="at least 0", got=self.seed,
+                hint="another number draws other weights",
+            )  # fmt: skip
 
     def width(self, channels: int) -> int:
-        """Channels of the narrow map behind a map with so many."""
-        wanted = self.channels or math.ceil(self.ratio * channels)
-        return math.ceil(wanted / self.multiple) * self.multiple
+        """Channels of the narrow map behind a map with so many.
+
+        Raises:
+            CnnirError: ``option-value`` for more than a tensor can have.
+        """
+        wanted = self.channels or self.ratio * channels
+        if max(wanted, self.multiple) > MOST_CHANNELS:
+            raise CnnirError(
+                "option-value", "no map has so many channels", node="bottleneck", expected=f"at most {MOST_CHANNELS:,}",
+                got=f"channels={self.channels}, ratio={self.ratio:g}, multiple={self.multiple}",
+                hint="ratio is a share of the channels that there are",
+            )  # fmt: skip
+        return -(-math.ceil(wanted) // self.multiple) * self.multiple
 
 
 def insert(graph: Graph, journal: Journal, patterns: str, insertion: Insertion) -> None:
@@ -86,14 +115,16 @@ def insert(graph: Graph, journal: Journal, patterns: str, insertion: Insertion) 
     """
     insertion.check()
     rewriter = Rewriter(graph)
-    named = bool(patterns.strip())
+    named = bool(patterns)
     before = costs(graph)
     for node in matching(graph, patterns):
         if not isinstance(node.op, Conv):
-            if named:
-                journal.refuse("1x1 convolutions are put around convolutions alone", [node])
+            expected = named or isinstance(node.op, Gemm | MatMul)
+            said = unlisted(node, "1x1 convolutions are put around convolutions alone", named=expected)
+            if said is not None:
+                journal.refuse(said, [node])
             continue
-        reason = _refusal(node, node.op, insertion, named=named)
+        reason = _refusal(graph, node, node.op, insertion, named=named)
         if reason is not None:
             journal.refuse(reason, [node])
             continue
@@ -105,11 +136,13 @@ def insert(graph: Graph, journal: Journal, patterns: str, insertion: Insertion) 
             journal.count(f"{name} saved", was - now)
 
 
-def _refusal(node: Node, op: Conv, insertion: Insertion, *, named: bool) -> str | None:
+def _refusal(graph: Graph, node: Node, op: Conv, insertion: Insertion, *, named: bool) -> str | None:
     """Why the convolution stays as it is."""
     operand, data = node.inputs[1], node.inputs[0]
     if operand is None or operand.weight is None:
         return "the weight is not a constant"
+    if operand.name in graph.provenance.listed:
+        return f"callers may give {operand.name} as an input"
     if not operand.weight.dtype.is_float:
         return f"no weights of type {operand.weight.dtype.value} can be drawn"
     if op.group > 1:

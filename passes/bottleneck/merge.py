@@ -7,7 +7,6 @@ first one would have made there, except along an axis where it is one cell wide,
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
@@ -18,11 +17,13 @@ import numpy as np
 from cnnir.analysis.cost import costs
 from cnnir.dims import Dim
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import Conv, Gemm
+from cnnir.ops import Add, BatchNormalization, Conv, Div, Gemm, MatMul, Mul, Sub
 from cnnir.passes.base import Journal, Pass
+from cnnir.passes.bottleneck.connected import connected_refusal, merged_connected
+from cnnir.passes.bottleneck.linear import Merged, contents, doubles, linear_before
 from cnnir.rewriter import Rewriter
 from cnnir.types import TensorType
-from cnnir.weights import AnyArray, Computed, Weight
+from cnnir.weights import AnyArray, Computed
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,28 @@ class MergeLinear(Pass):
     def rewrite(self, graph: Graph, journal: Journal) -> None:
         rewriter = Rewriter(graph)
         for second in graph.nodes:
-            data = second.inputs[0] if second.inputs else None
-            first = None if data is None else data.producer
-            if first is None or not isinstance(second.op, Conv | Gemm) or type(first.op) is not type(second.op):
+            found = linear_before(second)
+            if found is None:
                 continue
-            reason = _refusal(graph, first, second)
+            first, between = found
+            reason = _apart(first, second, between) or _refusal(graph, first, second)
             if reason is None:
                 reason = _merge(rewriter, journal, first, second)
             if reason is not None:
                 journal.refuse(reason, [first, second])
+
+
+def _apart(first: Node, second: Node, between: tuple[Node, ...]) -> str | None:
+    """Why two linear layers are not even of the kind, or at the place, where they could become one."""
+    if between:
+        kinds = ", ".join(dict.fromkeys(node.op.kind for node in between))
+        folded = any(isinstance(node.op, Add | Sub | Mul | Div | BatchNormalization) for node in between)
+        hint = "; fold may work that into one of them first" if folded else ""
+        return f"{kinds} between the two: only layers right behind one another are merged{hint}"
+    for kinds_alike in ((Conv,), (Gemm, MatMul)):
+        if isinstance(first.op, kinds_alike) and isinstance(second.op, kinds_alike):
+            return None
+    return f"{first.op.kind} and {second.op.kind} are not merged: two convolutions are, or two fully connected layers"
 
 
 def _refusal(graph: Graph, first: Node, second: Node) -> str | None:
@@ -54,26 +68,16 @@ def _refusal(graph: Graph, first: Node, second: Node) -> str | None:
     if graph.is_output(between) or len(between.uses) > 1:
         return "what lies between is read by others"
     for node in (first, second):
+        if contents(node, 0) is not None:
+            return f"{node.label} has its constant on the left: it works along another axis"
         for value in node.inputs[1:]:
             if value is not None and (value.weight is None or not value.weight.dtype.is_float):
                 return f"{value.name} is not a constant of floats"
             if value is not None and value.name in graph.provenance.listed:
                 return f"callers may give {value.name} as an input"
-    if isinstance(first.op, Gemm) and isinstance(second.op, Gemm):
-        return _gemm_refusal(first, first.op, second, second.op)
-    assert isinstance(first.op, Conv)  # noqa: S101
-    assert isinstance(second.op, Conv)  # noqa: S101
+    if not isinstance(first.op, Conv) or not isinstance(second.op, Conv):
+        return connected_refusal(first, second)
     return _conv_refusal(first, first.op, second, second.op)
-
-
-def _gemm_refusal(first: Node, one: Gemm, second: Node, two: Gemm) -> str | None:
-    if two.trans_a or second.inputs[1] is first.output:
-        return "the second layer transposes what the first one makes"
-    biases = [node.inputs[2] for node in (first, second) if len(node.inputs) > 2]
-    for bias in biases:
-        if bias is not None and bias.weight is not None and len(bias.weight.shape) != 1:
-            return "a bias that is not one number for each output is not merged"
-    return None
 
 
 def _conv_refusal(first: Node, one: Conv, second: Node, two: Conv) -> str | None:
@@ -81,7 +85,7 @@ def _conv_refusal(first: Node, one: Conv, second: Node, two: Conv) -> str | None
         return "convolutions in groups are not merged"
     if one.auto_pad.startswith("SAME") or two.auto_pad.startswith("SAME"):
         return "padding that depends on the size is not merged"
-    weight, pads, bias = _contents(first, 1), _pads(two), _contents(first, 2)
+    weight, pads, bias = contents(first, 1), _pads(two), contents(first, 2)
     assert weight is not None  # noqa: S101
     for axis, kernel in enumerate(weight.shape[2:]):
         own = (kernel - 1, one.strides[axis] - 1, *_pads(one)[axis :: len(one.strides)])
@@ -94,25 +98,13 @@ def _pads(op: Conv) -> tuple[int, ...]:
     return (0,) * (2 * len(op.strides)) if op.auto_pad == "VALID" else op.pads
 
 
-@dataclass(frozen=True)
-class _Merged:
-    """The layer that the two become."""
-
-    op: Conv | Gemm
-    shape: tuple[int, ...]
-    weight: Callable[[], AnyArray]
-    bias: Callable[[], AnyArray] | None
-    filters: int
-
-
 def _merge(rewriter: Rewriter, journal: Journal, first: Node, second: Node) -> str | None:
     graph = rewriter.graph
-    merged = _gemm(first, second) if isinstance(first.op, Gemm) else _conv(first, second)
+    merged = _conv(first, second) if isinstance(first.op, Conv) else merged_connected(first, second)
     found = costs(graph)
     before = [found.of(node).macs for node in (first, second)]
-    per_output = math.prod(merged.shape[1:]) if isinstance(merged.op, Conv) else merged.shape[1]
     assert isinstance(second.output.type, TensorType)  # noqa: S101
-    after: Dim = second.output.type.elements * per_output
+    after: Dim = second.output.type.elements * merged.per_output
     if not isinstance(after, int) or not all(isinstance(macs, int) for macs in before):
         return "whether it saves anything depends on dims that are not known"
     total = sum(macs for macs in before if isinstance(macs, int))
@@ -141,75 +133,14 @@ def _merge(rewriter: Rewriter, journal: Journal, first: Node, second: Node) -> s
     return None
 
 
-def _contents(node: Node, index: int) -> Weight | None:
-    value = node.inputs[index] if len(node.inputs) > index else None
-    return None if value is None else value.weight
-
-
-def _doubles(weight: Weight) -> AnyArray:
-    return np.asarray(weight.array(), np.float64)
-
-
-# Fully connected
-
-
-def _gemm(first: Node, second: Node) -> _Merged:
-    assert isinstance(first.op, Gemm)  # noqa: S101
-    assert isinstance(second.op, Gemm)  # noqa: S101
-    sides = [_side(node, node.op) for node in (first, second) if isinstance(node.op, Gemm)]
-    shape = (sides[1].filters, sides[0].channels)
-
-    def weight() -> AnyArray:
-        return np.asarray(sides[1].matrix() @ sides[0].matrix())
-
-    def bias() -> AnyArray:
-        return np.asarray(sides[1].matrix() @ sides[0].vector() + sides[1].vector())
-
-    biased = any(_contents(node, 2) is not None for node in (first, second))
-    op = Gemm(trans_a=first.op.trans_a, trans_b=True)
-    return _Merged(op, shape, weight, bias if biased else None, shape[0])
-
-
-@dataclass(frozen=True)
-class _Side:
-    """One fully connected layer as ``y = M x + v``."""
-
-    op: Gemm
-    weight: Weight
-    bias: Weight | None
-
-    @property
-    def filters(self) -> int:
-        return self.weight.shape[0 if self.op.trans_b else 1]
-
-    @property
-    def channels(self) -> int:
-        return self.weight.shape[1 if self.op.trans_b else 0]
-
-    def matrix(self) -> AnyArray:
-        contents = _doubles(self.weight)
-        return np.asarray(self.op.alpha * (contents if self.op.trans_b else contents.T))
-
-    def vector(self) -> AnyArray:
-        if self.bias is None:
-            return np.zeros(self.filters)
-        return np.broadcast_to(self.op.beta * _doubles(self.bias), (self.filters,))
-
-
-def _side(node: Node, op: Gemm) -> _Side:
-    weight = _contents(node, 1)
-    assert weight is not None  # noqa: S101
-    return _Side(op, weight, _contents(node, 2))
-
-
 # Convolutions
 
 
-def _conv(first: Node, second: Node) -> _Merged:
+def _conv(first: Node, second: Node) -> Merged:
     one, two = first.op, second.op
     assert isinstance(one, Conv)  # noqa: S101
     assert isinstance(two, Conv)  # noqa: S101
-    inner, outer = _contents(first, 1), _contents(second, 1)
+    inner, outer = contents(first, 1), contents(second, 1)
     assert inner is not None  # noqa: S101
     assert outer is not None  # noqa: S101
     axes = [
@@ -217,15 +148,15 @@ def _conv(first: Node, second: Node) -> _Merged:
         for axis, size in enumerate(inner.shape[2:])
     ]
     shape = (outer.shape[0], inner.shape[1], *(axis.kernel for axis in axes))
-    biases = [_contents(node, 2) for node in (first, second)]
+    biases = [contents(node, 2) for node in (first, second)]
 
     def weight() -> AnyArray:
-        return _composed(_doubles(outer), _doubles(inner), axes, shape)
+        return _composed(doubles(outer), doubles(inner), axes, shape)
 
     def bias() -> AnyArray:
-        total = np.zeros(shape[0]) if biases[1] is None else _doubles(biases[1])
+        total = np.zeros(shape[0]) if biases[1] is None else doubles(biases[1])
         if biases[0] is not None:
-            total = total + _doubles(outer).reshape(*outer.shape[:2], -1).sum(axis=2) @ _doubles(biases[0])
+            total = total + doubles(outer).reshape(*outer.shape[:2], -1).sum(axis=2) @ doubles(biases[0])
         return np.asarray(total)
 
     pads = [mine + theirs for mine, theirs in zip(_pads(one), _pads(two), strict=True)]
@@ -234,7 +165,8 @@ def _conv(first: Node, second: Node) -> _Merged:
         tuple(pads),
         tuple(axis.step for axis in axes),
     )
-    return _Merged(op, shape, weight, bias if any(one is not None for one in biases) else None, shape[0])
+    kept = bias if any(one is not None for one in biases) else None
+    return Merged(op, shape, weight, kept, shape[0], math.prod(shape[1:]))
 
 
 @dataclass(frozen=True)

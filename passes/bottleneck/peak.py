@@ -2,10 +2,12 @@
 
 A convolution needs its input and its output at once; its factors need the input with a narrow map, then a narrow map
 with the output. So the layers at whose step the plan peaks are factorised, one after the other, each at the ranks of
-the least error that fit, until the plan does.
+the least error that fit, until the plan does. Where that ends above the budget they are taken once more, each at the
+ranks of the least peak whatever their error: what that reaches does not depend on the budget, so the peak that a
+refusal names can be had.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -60,10 +62,30 @@ def fit_peak(
         CnnirError: ``budget-unreachable`` with the least that can be reached; from planning.
     """
     original = plan(graph)
+    chosen, current = _descend(graph, original, sites, kinds, budget, multiple, made)
+    if current.arena_bytes <= budget:
+        return chosen
+    least = original.arena_bytes
+    for chosen, current in _deepest(graph, original, sites, kinds, multiple, made):
+        if current.arena_bytes <= budget:
+            return chosen
+        least = min(least, current.arena_bytes)
+    raise _unreachable(current, budget, least)
+
+
+def _descend(
+    graph: Graph,
+    original: MemoryPlan,
+    sites: Sequence[Site],
+    kinds: Mapping[Site, tuple[Kind, ...]],
+    budget: int,
+    multiple: int,
+    made: Decompositions,
+) -> tuple[dict[Site, Choice], MemoryPlan]:
+    """The least errors that fit, and the plan with them: within the budget, or where no more was found."""
     chosen: dict[Site, Choice] = {}
     rounds: dict[Site, int] = {}
     goals: dict[Site, int] = {}
-    least = original.arena_bytes
     current, owners = original, {site.node.name: site for site in sites}
     while current.arena_bytes > budget:
         site = _at_peak(current, owners)
@@ -73,11 +95,31 @@ def fit_peak(
             goals[site] = goals[site] - (current.arena_bytes - budget) if site in goals else budget
             choice = _fitting(site, kinds[site], _step(original, site), goals[site], multiple, made)
         if site is None or choice is None or chosen.get(site) == choice:
-            raise _unreachable(current, budget, least)
+            break
         chosen[site] = choice
         current, owners = _trial(graph, sites, chosen, made)
-        least = min(least, current.arena_bytes)
-    return chosen
+    return chosen, current
+
+
+def _deepest(
+    graph: Graph,
+    original: MemoryPlan,
+    sites: Sequence[Site],
+    kinds: Mapping[Site, tuple[Kind, ...]],
+    multiple: int,
+    made: Decompositions,
+) -> Iterator[tuple[dict[Site, Choice], MemoryPlan]]:
+    """Layer after layer at the ranks of its least peak, with the plan after each."""
+    chosen: dict[Site, Choice] = {}
+    current, owners = original, {site.node.name: site for site in sites}
+    yield {}, original
+    while (site := _at_peak(current, owners)) is not None and site not in chosen:
+        choice = _fitting(site, kinds[site], _step(original, site), 0, multiple, made)
+        if choice is None:
+            return
+        chosen[site] = choice
+        current, owners = _trial(graph, sites, chosen, made)
+        yield dict(chosen), current
 
 
 def _unreachable(current: MemoryPlan, budget: int, least: int) -> CnnirError:

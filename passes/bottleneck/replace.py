@@ -1,6 +1,5 @@
 """Putting factors in a layer's place. Stride, padding and dilation go to the factor that has the window."""
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -32,8 +31,10 @@ class _Factors:
         self.choice = choice
 
     @cached_property
-    def arrays(self) -> tuple[Doubles, ...]:
-        return self.factored.made.factors(self.choice.ranks)
+    def arrays(self) -> tuple[AnyArray, ...]:
+        # In the weight's own type: doubles of all layers at once are twice a network.
+        dtype = self.factored.weight.dtype.numpy
+        return tuple(factor.astype(dtype) for factor in self.factored.made.factors(self.choice.ranks))
 
     def contents(self, index: int, *, columns: bool) -> Callable[[], AnyArray]:
         """Makes one factor's contents."""
@@ -47,24 +48,18 @@ class _Factors:
             assert metric is not None  # noqa: S101  without samples the bias stays
             kept = metric.mean
             for factor in self.arrays:
-                kept = factor.reshape(*factor.shape[:2], -1).sum(axis=2) @ kept
-            weight = np.asarray(self.factored.array(), np.float64)
-            lost = weight.reshape(*weight.shape[:2], -1).sum(axis=2) @ metric.mean - kept
+                kept = _constant(factor, kept, self.factored.groups)
+            lost = _constant(self.factored.array(), metric.mean, self.factored.groups) - kept
             return np.asarray(lost if old is None else old.array().astype(np.float64) + lost).reshape(shape)
 
         return make
 
 
-def correctable(site: Site) -> bool:
-    """Whether a layer has, or can have, a bias of one number for each output that is added as it is."""
-    node = site.node
-    if isinstance(node.op, MatMul) or (isinstance(node.op, Gemm) and (node.op.alpha != 1 or node.op.beta != 1)):
-        return False
-    bias = node.inputs[2] if len(node.inputs) > 2 else None
-    if bias is None:
-        return True
-    shape = () if bias.weight is None else bias.weight.shape
-    return shape[-1:] == (site.shape[0],) and math.prod(shape) == site.shape[0]
+def _constant(weight: AnyArray, channels: Doubles, groups: int) -> Doubles:
+    """What a layer makes of constant channels ``[C]``, away from its padding: ``[K]``."""
+    sums = np.asarray(weight, np.float64).reshape(groups, -1, weight.shape[1], *weight.shape[2:])
+    sums = sums.reshape(*sums.shape[:3], -1).sum(axis=3)
+    return np.asarray((sums @ channels.reshape(groups, -1, 1)).reshape(-1))
 
 
 class Replacer:
@@ -88,9 +83,9 @@ class Replacer:
         factors = _Factors(factored, choice)
         weights = self._weights(site, choice, factored, factors)
         bias = node.inputs[2] if len(node.inputs) > 2 else None
-        if factored.metric is not None:
+        if factored.metric is not None and choice.ranks != factored.full:
             bias = self._corrected(site, factors, bias)
-        ops = _ops(node.op, choice, site.shape)
+        ops = _ops(node.op, choice, len(site.shape) - 2)
         value = node.inputs[0]
         nodes = []
         for name, op, weight in zip(NAMES[choice.kind][:-1], ops[:-1], weights[:-1], strict=True):
@@ -108,6 +103,7 @@ class Replacer:
         self.rewriter.replace_node(node, ops[-1], operands)
         for operand in old:
             if operand.weight is not None and not operand.uses and not graph.is_output(operand):
+                # Listed ones are never here: a layer with such an operand is no site.
                 self.rewriter.erase_weight(operand)
         return [*nodes, node]
 
@@ -121,16 +117,16 @@ class Replacer:
                     graph.fresh_name(f"{site.weight.name}_{name}"),
                     _weight(dtype, shape, factors.contents(index, columns=site.columns), columns=site.columns),
                 )
-                for index, (name, shape) in enumerate(zip(NAMES[choice.kind], _shapes(choice, site.shape), strict=True))
+                for index, (name, shape) in enumerate(zip(NAMES[choice.kind], _shapes(choice, site), strict=True))
             )
         return self._shared[key]
 
     def _corrected(self, site: Site, factors: _Factors, bias: Value | None) -> Value | None:
         """The bias with the mean of what is lost; as it was where there is no place for it."""
-        if not correctable(site):
+        if site.correction is None:
             return bias
         old = None if bias is None else bias.weight
-        shape = (site.shape[0],) if old is None else old.shape
+        shape = (site.filters,) if old is None else old.shape
         graph, dtype = self.rewriter.graph, factors.factored.weight.dtype
         name = graph.fresh_name(f"{site.node.name}_bias" if bias is None else f"{bias.name}_centred")
         return graph.add_weight(name, Computed(dtype, shape, factors.bias(old, shape)))
@@ -140,29 +136,29 @@ def _weight(dtype: DType, shape: tuple[int, ...], make: Callable[[], AnyArray], 
     return Computed(dtype, shape[::-1] if columns else shape, make)
 
 
-def _shapes(choice: Choice, shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-    """Shapes of the factors' weights, ``[filters, channels, *kernel]``."""
-    filters, channels, *kernel = shape
+def _shapes(choice: Choice, site: Site) -> tuple[tuple[int, ...], ...]:
+    """Shapes of the factors' weights, ``[filters, channels, *kernel]``, the filters those of all groups."""
+    _, channels, *kernel = site.shape
+    filters, groups = site.filters, site.groups
     ones = tuple(1 for _ in kernel)
     if choice.kind == "svd":
         (rank,) = choice.ranks
-        return (rank, channels, *kernel), (filters, rank, *ones)
+        return (groups * rank, channels, *kernel), (filters, rank, *ones)
     if choice.kind == "separable":
         (rank,) = choice.ranks
-        return (rank, channels, kernel[0], 1), (filters, rank, 1, kernel[1])
+        return (groups * rank, channels, kernel[0], 1), (filters, rank, 1, kernel[1])
     inside, outside = choice.ranks
-    return (inside, channels, *ones), (outside, inside, *kernel), (filters, outside, *ones)
+    return (groups * inside, channels, *ones), (groups * outside, inside, *kernel), (filters, outside, *ones)
 
 
-def _ops(op: Op, choice: Choice, shape: tuple[int, ...]) -> tuple[Op, ...]:
-    """The factors' ops."""
+def _ops(op: Op, choice: Choice, axes: int) -> tuple[Op, ...]:
+    """The factors' ops; `axes` is the number of spatial ones."""
     if isinstance(op, Gemm):
         return Gemm(trans_a=op.trans_a, trans_b=op.trans_b), replace(op, trans_a=False)
     if isinstance(op, MatMul):
         return op, op
     assert isinstance(op, Conv)  # noqa: S101
-    axes = len(shape) - 2
-    pointwise = Conv((1,) * axes, (0,) * (2 * axes), (1,) * axes)
+    pointwise = Conv((1,) * axes, (0,) * (2 * axes), (1,) * axes, op.group)
     if choice.kind == "svd":
         return op, pointwise
     if choice.kind == "tucker":
@@ -178,5 +174,6 @@ def _along(op: Conv, axis: int) -> Conv:
         tuple(step if keep else 1 for step, keep in zip(op.strides, mine, strict=True)),
         pads,
         tuple(step if keep else 1 for step, keep in zip(op.dilations, mine, strict=True)),
+        op.group,
         auto_pad=op.auto_pad,
     )

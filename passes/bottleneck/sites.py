@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from functools import cached_property
 
 import numpy as np
@@ -12,9 +11,11 @@ from numpy.typing import NDArray
 from cnnir.dims import Dim, is_known, product
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import Conv, Gemm, MatMul
+from cnnir.ops import Conv, Gemm, MatMul, Op
 from cnnir.passes.base import Journal
-from cnnir.passes.bottleneck.factors import Decomposition, Kind, Metric, Ranks, decompose, full_ranks
+from cnnir.passes.bottleneck.factors import Decomposition, Kind, Metric, Ranks, full_ranks
+from cnnir.passes.bottleneck.grouped import decompose_groups
+from cnnir.passes.bottleneck.select import matching, unlisted
 from cnnir.types import TensorType
 from cnnir.weights import AnyArray, Weight
 
@@ -28,7 +29,9 @@ class Factored:
 
     kind: Kind
     shape: tuple[int, ...]
+    """Of one group's weight."""
     weight: Weight
+    groups: int = 1
     columns: bool = False
     """The weight is ``[C, K]``, as a matrix product has it."""
     metric: Metric | None = None
@@ -43,7 +46,7 @@ class Factored:
             CnnirError: from `decompose`, naming the layer.
         """
         try:
-            return decompose(self.kind, self.array(), self.metric)
+            return decompose_groups(self.kind, self.array(), self.groups, self.metric)
         except CnnirError as error:
             raise (error.at(self.node) if self.node is not None else error) from None
 
@@ -53,7 +56,7 @@ class Factored:
         return full_ranks(self.kind, self.shape)
 
     def array(self) -> AnyArray:
-        """The weight as ``[K, C, *kernel]``."""
+        """The weight as ``[K, C / groups, *kernel]``."""
         contents = self.weight.array()
         return contents.T if self.columns else contents
 
@@ -65,22 +68,34 @@ class Site:
     Attributes:
         node: The layer.
         weight: Its weight, among the graph's values.
-        shape: ``[K, C, *kernel]``.
+        shape: ``[K, C, *kernel]``, filters and channels of one group.
+        groups: How many groups of such filters there are.
         columns: The weight is stored as ``[C, K]``.
         kinds: The factorisations that fit.
         cells_in: Batch times cells of the input map, or rows of the matrix; None when not known.
         cells_between: The same of the map between a vertical and a horizontal window.
         cells_out: The same of the output map.
+        correction: Parameters that a bias adds which makes up for what is lost on average: none where it takes the
+            place of one that goes; None where the layer can have no such bias.
+        layers: How many layers have this weight and are treated as this one is.
     """
 
     node: Node
     weight: Value
     shape: tuple[int, ...]
+    groups: int
     columns: bool
     kinds: tuple[Kind, ...]
     cells_in: int | None
     cells_between: int | None
     cells_out: int | None
+    correction: int | None
+    layers: int = 1
+
+    @property
+    def filters(self) -> int:
+        """Output channels, of all groups."""
+        return self.groups * self.shape[0]
 
     @property
     def known(self) -> bool:
@@ -90,7 +105,7 @@ class Site:
     @property
     def params(self) -> int:
         """Elements of the weight."""
-        return math.prod(self.shape)
+        return self.groups * math.prod(self.shape)
 
     @property
     def macs(self) -> int:
@@ -127,7 +142,7 @@ class Site:
             CnnirError: ``dims-unbound``.
         """
         enter, between, leave = self._sizes()
-        grids = _grid(full_ranks(kind, self.shape))
+        grids = [self.groups * grid for grid in _grid(full_ranks(kind, self.shape))]
         cells = {"svd": (leave,), "separable": (between,), "tucker": (enter, leave)}[kind]
         return tuple(grid * count for grid, count in zip(grids, cells, strict=True))
 
@@ -135,12 +150,14 @@ class Site:
         """Elements of each factor's weight at every rank."""
         filters, channels, *kernel = self.shape
         cells, grids = math.prod(kernel), _grid(full_ranks(kind, self.shape))
+        # In each factor, too, a filter sees the channels of its own group alone.
+        first = self.groups * grids[0]
         if kind == "svd":
-            return grids[0] * (channels * cells), grids[0] * filters
+            return first * (channels * cells), first * filters
         if kind == "separable":
-            return grids[0] * (channels * kernel[0]), grids[0] * (filters * kernel[1])
-        inside, outside = grids
-        return inside * channels, inside * outside * cells, outside * filters
+            return first * (channels * kernel[0]), first * (filters * kernel[1])
+        outside = grids[1]
+        return first * channels, first * outside * cells, outside * (self.groups * filters)
 
     def _sizes(self) -> tuple[int, int, int]:
         if self.cells_in is None or self.cells_between is None or self.cells_out is None:
@@ -156,50 +173,42 @@ class Decompositions:
 
     def __init__(self, metrics: Mapping[tuple[str, Kind], Metric] | None = None) -> None:
         self._metrics = metrics or {}
-        self._made: dict[tuple[Weight, bool, Kind, Metric | None], Factored] = {}
+        self._made: dict[tuple[Weight, int, bool, Kind, Metric | None], Factored] = {}
+
+    def metric(self, site: Site, kind: Kind) -> Metric | None:
+        """What samples say about a layer, None where nothing is known."""
+        return self._metrics.get((site.node.name, kind))
 
     def of(self, site: Site, kind: Kind) -> Factored:
         """The decomposition of a site's weight."""
         assert site.weight.weight is not None  # noqa: S101  a site is made for a constant weight
-        metric = self._metrics.get((site.node.name, kind))
-        key = (site.weight.weight, site.columns, kind, metric)
+        weight, metric = site.weight.weight, self.metric(site, kind)
+        key = (weight, site.groups, site.columns, kind, metric)
         if key not in self._made:
-            self._made[key] = Factored(kind, site.shape, site.weight.weight, site.columns, metric, site.node.label)
+            self._made[key] = Factored(kind, site.shape, weight, site.groups, site.columns, metric, site.node.label)
         return self._made[key]
-
-
-def matching(graph: Graph, patterns: str) -> list[Node]:
-    """The nodes whose names match one of the glob patterns, which ``|`` separates; all nodes for no pattern.
-
-    Raises:
-        CnnirError: ``node-unknown`` for a pattern that no node matches.
-    """
-    wanted = [pattern.strip() for pattern in patterns.split("|") if pattern.strip()]
-    if not wanted:
-        return list(graph.nodes)
-    for pattern in wanted:
-        if not any(fnmatchcase(node.name, pattern) for node in graph.nodes):
-            raise CnnirError("node-unknown", "no node has a name that matches the pattern", got=pattern)
-    return [node for node in graph.nodes if any(fnmatchcase(node.name, pattern) for pattern in wanted)]
 
 
 def find_sites(graph: Graph, patterns: str, journal: Journal) -> list[Site]:
     """The layers that can be factorised among the nodes that match; each other layer with weights is refused.
 
     Raises:
-        CnnirError: ``node-unknown`` for a pattern that no node matches.
+        CnnirError: ``node-unknown`` for a pattern that no node matches, ``option-value`` for an empty one.
     """
     sites = []
     for node in matching(graph, patterns):
         if not isinstance(node.op, Conv | Gemm | MatMul):
-            if patterns.strip():
-                journal.refuse("only Conv, Gemm and MatMul have a weight that falls into factors", [node])
+            reason = unlisted(
+                node, "only Conv, Gemm and MatMul have a weight that falls into factors", named=bool(patterns)
+            )
+            if reason is not None:
+                journal.refuse(reason, [node])
             continue
         reason = _refusal(graph, node)
         if reason is not None:
             journal.refuse(reason, [node])
         else:
-            sites.append(_site(node))
+            sites.append(_site(graph, node))
     return sites
 
 
@@ -215,13 +224,8 @@ def _refusal(graph: Graph, node: Node) -> str | None:
         return f"weights of type {operand.weight.dtype.value} have no factors of that type"
     if 0 in operand.weight.shape:
         return "the weight has no elements"
-    if isinstance(node.op, Conv) and node.op.group > 1:
-        depthwise = operand.weight.shape[1] == 1
-        return (
-            "depthwise: each filter sees one channel, there is nothing between channels to factorise"
-            if depthwise
-            else f"the weight falls into {node.op.group} groups already; factors of one group are not made"
-        )
+    if isinstance(node.op, Conv) and not _conv_kinds(_group_shape(node.op, operand.weight.shape), node.op.group):
+        return "depthwise: each filter sees one channel, there is nothing between channels to factorise"
     if isinstance(node.op, MatMul) and (len(operand.weight.shape) != 2 or data is None or not _is_matrix(data)):
         return "a matrix product over batches is no fully connected layer"
     return None
@@ -231,12 +235,12 @@ def _is_matrix(value: Value) -> bool:
     return isinstance(value.type, TensorType) and value.type.rank >= 2
 
 
-def _site(node: Node) -> Site:
+def _site(graph: Graph, node: Node) -> Site:
     data, weight = node.inputs[0], node.inputs[1]
     assert data is not None  # noqa: S101
     assert weight is not None  # noqa: S101
     assert weight.weight is not None  # noqa: S101
-    shape = weight.weight.shape
+    shape = _group_shape(node.op, weight.weight.shape)
     output = node.output.type
     assert isinstance(data.type, TensorType)  # noqa: S101
     assert isinstance(output, TensorType)  # noqa: S101
@@ -245,14 +249,44 @@ def _site(node: Node) -> Site:
         enter, leave = data.type.shape, output.shape
         between = (*leave[:3], *enter[3:]) if len(leave) == 4 else leave
         cells = [_number(product((dims[0], *dims[2:]))) for dims in (enter, between, leave)]
-        kinds: list[Kind] = ["svd"]
+        kinds, groups = _conv_kinds(shape, node.op.group), node.op.group
+        correction = _correction(graph, node, groups * shape[0])
+        return Site(node, weight, shape, groups, columns, kinds, cells[0], cells[1], cells[2], correction)
+    rows = _number(product(output.shape[:-1]))
+    shape = shape[::-1] if columns else shape
+    return Site(node, weight, shape, 1, columns, ("svd",), rows, rows, rows, _correction(graph, node, shape[0]))
+
+
+def _correction(graph: Graph, node: Node, filters: int) -> int | None:
+    """Parameters that a corrected bias adds; None where there is no place for one number for each output."""
+    if isinstance(node.op, MatMul) or (isinstance(node.op, Gemm) and (node.op.alpha != 1 or node.op.beta != 1)):
+        return None
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    if bias is None:
+        return filters
+    shape = () if bias.weight is None else bias.weight.shape
+    if shape[-1:] != (filters,) or math.prod(shape) != filters:
+        return None
+    # Where somebody else reads the old one, it stays beside the new one.
+    return filters if len(bias.users) > 1 or graph.is_output(bias) else 0
+
+
+def _group_shape(op: Op, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of one group's weight."""
+    return (shape[0] // op.group, *shape[1:]) if isinstance(op, Conv) else shape
+
+
+def _conv_kinds(shape: tuple[int, ...], groups: int) -> tuple[Kind, ...]:
+    """The factorisations that fit a convolution with such filters in each group."""
+    kinds: list[Kind] = []
+    if groups == 1 or max(shape[:2]) > 1:
+        kinds.append("svd")
         if math.prod(shape[2:]) > 1:
             kinds.append("tucker")
-        if len(shape) == 4 and min(shape[2:]) > 1:
-            kinds.append("separable")
-        return Site(node, weight, shape, columns, tuple(kinds), cells[0], cells[1], cells[2])
-    rows = _number(product(output.shape[:-1]))
-    return Site(node, weight, shape[::-1] if columns else shape, columns, ("svd",), rows, rows, rows)
+    # One filter of one channel still has rows and columns.
+    if len(shape) == 4 and min(shape[2:]) > 1:
+        kinds.append("separable")
+    return tuple(kinds)
 
 
 def _number(dim: Dim) -> int | None:

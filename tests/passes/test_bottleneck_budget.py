@@ -109,8 +109,16 @@ def test_shared_weights_are_not_counted_as_saved() -> None:
     weight = builder.graph.value("first.weight")
     assert first.producer is not None
     graph = builder.build(builder.op(first.producer.op, first, weight, name="second"))
-    with pytest.raises(CnnirError, match=r"576 as the least.*budget-unreachable"):
-        graph.apply("bottleneck", params=0.5)
+    # Both get the same factors, and the weight is counted once.
+    result = graph.apply("bottleneck", params=0.5)
+    assert total(result.graph, "params") <= 288
+    assert result.metrics["layers factorised"] == 2
+    assert len(result.graph.weights) < 4
+    for wanted, others in (("first", "second"), ("second", "first")):
+        with pytest.raises(CnnirError, match=r"576 as the least.*budget-unreachable"):
+            graph.apply("bottleneck", params=0.5, nodes=wanted)
+        refused = graph.apply("bottleneck", params=1.0, nodes=wanted).refusals
+        assert f"shared with {others}" in refused[0].reason
     assert total(graph.apply("bottleneck", macs=0.5).graph, "macs") <= total(graph, "macs") / 2
 
 
