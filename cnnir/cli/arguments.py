@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import cnnir
-from cnnir.cli import cut, diff, rewrite, verbs
+from cnnir.cli import cut, diff, rewrite, verbs, zoo
 from cnnir.errors import CnnirError
 from cnnir.units import parse_size
 
@@ -15,6 +15,7 @@ MODEL is an ONNX file, or zoo:NAME for a classic network (zoo:vgg16).
 exit codes: 0 ok, 1 does not fit or differs, 2 bad input, 3 unknown
 
 examples:
+  cnnir zoo list                            the classic networks by name
   cnnir table zoo:vgg16                     the classic table, row by row
   cnnir plan net.onnx --svg map.svg         the memory plan, and a map of the arena
   cnnir plan net.onnx --bind N=1 --json     a plan for batch 1, as JSON
@@ -107,6 +108,11 @@ def make_parser() -> argparse.ArgumentParser:
     passes = parsers.add_parser("passes", help=words, description=f"{words[0].upper()}{words[1:]}.")
     passes.set_defaults(verb=rewrite.passes)
     rewrite.add_passes_arguments(passes)
+
+    words = "show which networks there are by name"
+    networks = parsers.add_parser("zoo", help=words, description=f"{words[0].upper()}{words[1:]}.")
+    networks.set_defaults(verb=zoo.networks)
+    zoo.add_arguments(networks)
     return parser
 
 

@@ -19,7 +19,7 @@ ALL_CNN = (
 )
 
 
-@network("nin", "Network in Network, CIFAR-10", NIN_CIFAR10)
+@network("nin", "NiN for CIFAR-10", NIN_CIFAR10)
 def nin(*, size: Size = 32, classes: int = 10, batch: Extent = 1, width: int = 192, seed: int = 0) -> Graph:
     """Three convolutions, each followed by two of 1x1 (a small network at every position), then a global average.
 
@@ -46,7 +46,7 @@ def nin(*, size: Size = 32, classes: int = 10, batch: Extent = 1, width: int = 1
     return _average(builder, x, "pool3")
 
 
-@network("nin_imagenet", "Network in Network, ImageNet", NIN_IMAGENET)
+@network("nin_imagenet", "NiN for ImageNet", NIN_IMAGENET)
 def nin_imagenet(*, size: Size = 224, classes: int = 1000, batch: Extent = 1, width: int = 96, seed: int = 0) -> Graph:
     """The same for larger images: four convolutions, the first as in AlexNet.
 
