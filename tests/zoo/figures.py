@@ -5,6 +5,9 @@ A network of the zoo without an entry here fails the tests.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
+
+from cnnir.zoo.randwire import watts_strogatz
 
 TORCHVISION = "torchvision's metadata (num_params, _ops)"
 
@@ -32,14 +35,62 @@ class Figures:
     small: Mapping[str, object] = field(default_factory=dict)
 
 
+PRETRAINED = "Cadene's pretrained models; Keras's trainable parameters; the multiply-adds are the paper's"
+
+
 def layer(filters: int, window: int, channels: int) -> int:
     """Parameters of a layer with biases: filters times what one of them holds."""
     return filters * (window * channels + 1)
 
 
+def normalised(filters: int, window: int, channels: int = 1) -> int:
+    """Parameters of a convolution without bias and of its normalisation; a depthwise one reads one channel."""
+    return filters * (window * channels + 2)
+
+
+def randwire() -> int:
+    """Parameters of RandWire's small regime, from its random graphs and table 1."""
+    total = normalised(39, 9, 3) + normalised(78, 9, 39) + normalised(1280, 1, 312) + layer(1000, 1, 1280)
+    for stage, (before, filters) in enumerate(((78, 78), (78, 156), (156, 312))):
+        wiring = watts_strogatz(32, 4, 0.75, (0, stage))
+        for sources in wiring.sources:
+            channels = filters if sources else before
+            gates = len(sources) if len(sources) > 1 else 0
+            total += 9 * channels + normalised(filters, 1, channels) + gates
+        total += 1  # by which the mean of the stage is taken
+    return total
+
+
 _VGG = {"size": 32, "width": 8, "hidden": 64, "classes": 10}
 _ALEXNET = {"size": 99, "width": 24, "hidden": 64, "classes": 10}
 _SMALL_IMAGE = {"size": 64, "width": 16, "classes": 10}
+
+_RESNET = {"size": 64, "width": 8, "classes": 10}
+_DENSENET = {"size": 64, "growth": 4, "classes": 10}
+_MOBILENET = {"size": 64, "width": 0.25, "classes": 10}
+_SEARCHED = {"size": 75, "cells": 2, "width": 8, "stem": 8, "classes": 10}  # maps of 37, 19, 10, 5 and 3 cells
+
+_MOBILENET_V1 = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
+"""Channels between the layers of table 1."""
+
+_UNET = (
+    layer(64, 9, 1)
+    + layer(64, 9, 64)
+    + sum(layer(2 * c, 9, c) + layer(2 * c, 9, 2 * c) for c in (64, 128, 256, 512))
+    + sum(layer(c, 4, 2 * c) + layer(c, 9, 2 * c) + layer(c, 9, c) for c in (512, 256, 128, 64))
+    + layer(2, 1, 64)
+)
+
+_UNET_MACS = (
+    # Sizes of figure 1, down, up-convolutions (each cell gives four), up.
+    9 * (570**2 * 64 + 568**2 * 64 * 64 + 282**2 * 64 * 128 + 280**2 * 128 * 128)
+    + 9 * (138**2 * 128 * 256 + 136**2 * 256 * 256 + 66**2 * 256 * 512 + 64**2 * 512 * 512)
+    + 9 * (30**2 * 512 * 1024 + 28**2 * 1024 * 1024)
+    + 4 * (28**2 * 1024 * 512 + 52**2 * 512 * 256 + 100**2 * 256 * 128 + 196**2 * 128 * 64)
+    + 9 * (54**2 * 1024 * 512 + 52**2 * 512 * 512 + 102**2 * 512 * 256 + 100**2 * 256 * 256)
+    + 9 * (198**2 * 256 * 128 + 196**2 * 128 * 128 + 390**2 * 128 * 64 + 388**2 * 64 * 64)
+    + 388**2 * 64 * 2
+)
 
 FIGURES: dict[str, Figures] = {
     "vgg11": Figures(132863336, TORCHVISION, gigamacs="7.609", small=_VGG),
@@ -150,5 +201,34 @@ FIGURES: dict[str, Figures] = {
     ),
     "squeezenet1_0": Figures(1248424, TORCHVISION, gigamacs="0.819", small=_SMALL_IMAGE),
     "squeezenet1_1": Figures(1235496, TORCHVISION, gigamacs="0.349", small=_SMALL_IMAGE),
+    "resnet18": Figures(11689512, TORCHVISION, macs=1814073344, gigamacs="1.814", small=_RESNET),
+    "resnet34": Figures(21797672, TORCHVISION, gigamacs="3.664", small=_RESNET),
+    "resnet50": Figures(25557032, TORCHVISION, macs=4089184256, gigamacs="4.089", small=_RESNET),
+    "resnet101": Figures(44549160, TORCHVISION, gigamacs="7.801", small=_RESNET),
+    "resnet152": Figures(60192808, TORCHVISION, gigamacs="11.514", small=_RESNET),
+    "resnext50_32x4d": Figures(25028904, TORCHVISION, macs=4230479872, gigamacs="4.23", small=_SMALL_IMAGE),
+    "densenet121": Figures(7978856, TORCHVISION, macs=2834161664, gigamacs="2.834", small=_DENSENET),
+    "densenet169": Figures(14149480, TORCHVISION, gigamacs="3.36", small=_DENSENET),
+    "densenet201": Figures(20013928, TORCHVISION, gigamacs="4.291", small=_DENSENET),
+    "mobilenet_v1": Figures(
+        # Keras gives 4,253,864 with means and variances of 10,944 channels.
+        normalised(32, 9, 3)
+        + sum(normalised(c, 9) + normalised(f, 1, c) for c, f in pairwise(_MOBILENET_V1))
+        + layer(1000, 1, 1024),
+        BY_HAND,
+        gigamacs="0.569",
+        small=_MOBILENET,
+    ),
+    "mobilenet_v2": Figures(3504872, TORCHVISION, macs=300774272, gigamacs="0.301", small=_MOBILENET),
+    "mobilenet_v3_small": Figures(2542856, TORCHVISION, macs=56510400, gigamacs="0.057", small=_MOBILENET),
+    "mobilenet_v3_large": Figures(5483032, TORCHVISION, gigamacs="0.217", small=_MOBILENET),
+    "shufflenet_v2": Figures(2278604, TORCHVISION, macs=144907992, gigamacs="0.145", small=_MOBILENET | {"width": 0.5}),
+    "efficientnet_b0": Figures(5288548, TORCHVISION, macs=385814752, gigamacs="0.386", small=_MOBILENET),
+    "nasnet_a_large": Figures(88753150, PRETRAINED, gigamacs="23.8", small=_SEARCHED),
+    "nasnet_a_mobile": Figures(5289978, PRETRAINED, gigamacs="0.564", small=_SEARCHED),
+    "pnasnet5_large": Figures(86057668, PRETRAINED, macs=24937395792, small=_SEARCHED),
+    "randwire_small": Figures(randwire(), BY_HAND, small={"size": 64, "width": 8, "classes": 10}),
+    "unet": Figures(_UNET, BY_HAND, macs=_UNET_MACS, small={"size": 188, "width": 4}),
+    "unet_padded": Figures(_UNET, BY_HAND, small={"size": 64, "width": 4}),
 }
 """By name; `layer(...)` sums are worked out from the source's table alone."""

@@ -63,7 +63,7 @@ def test_options(name: str) -> None:
     chosen = {"classes": 7} if "classes" in options else {}
     assert _shape(small(name, batch=3, **chosen))[0] == "3"
     assert _shape(small(name, batch="N", **chosen))[0] == "N"
-    assert not chosen or _shape(small(name, **chosen)) == ["1", "7"]
+    assert not chosen or _shape(small(name, **chosen))[:2] == ["1", "7"]
     first, again, other = (_weight(small(name, seed=seed)) for seed in (0, 0, 1))
     assert first == again
     assert first != other
