@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cnnir.plan import MemoryPlan
     from cnnir.rewriter import Rewriter
     from cnnir.text import parse_graph, print_graph
+    from cnnir.zoo.pattern import from_pattern, to_pattern
 
 _HOMES = {
     "CnnirError": "cnnir.errors",
@@ -34,10 +35,12 @@ _HOMES = {
     "Value": "cnnir.graph",
     "diff": "cnnir.compare",
     "dense_scores": "cnnir.dense",
+    "from_pattern": "cnnir.zoo.pattern",
     "load": "cnnir.exporters.onnx",
     "parse_graph": "cnnir.text",
     "print_graph": "cnnir.text",
     "save": "cnnir.exporters.onnx",
+    "to_pattern": "cnnir.zoo.pattern",
 }
 
 __all__ = [
@@ -51,10 +54,12 @@ __all__ = [
     "__version__",
     "dense_scores",
     "diff",
+    "from_pattern",
     "load",
     "parse_graph",
     "print_graph",
     "save",
+    "to_pattern",
     "zoo",
 ]
 

@@ -9,8 +9,9 @@ from cnnir.errors import CnnirError
 from cnnir.exporters.onnx import load
 from cnnir.graph import Graph
 from cnnir.types import TensorType
+from cnnir.zoo.pattern import from_pattern
 
-_ZOO = "zoo:"
+_ZOO, _PATTERN, _PATTERN_FILE = "zoo:", "pattern:", ".cnn"
 
 
 def open_model(options: Namespace, *, notes: bool = True) -> Graph:
@@ -38,10 +39,22 @@ def open_model(options: Namespace, *, notes: bool = True) -> Graph:
 def _named(model: str) -> Graph:
     if model.startswith(_ZOO):
         return zoo.build(model.removeprefix(_ZOO))
-    if not Path(model).exists():
+    if model.startswith(_PATTERN):
+        return from_pattern(model.removeprefix(_PATTERN))
+    path = Path(model)
+    if not path.exists():
         hint = f"there is no such file; a network of the zoo is named with {_ZOO} before it, see: cnnir zoo list"
         raise CnnirError("file-missing", "the model cannot be found", node=model, hint=hint)
-    return load(model)
+    return _pattern(path) if path.suffix == _PATTERN_FILE else load(model)
+
+
+def _pattern(path: Path) -> Graph:
+    """The network of a pattern in a file, named as the file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CnnirError("file-read", "the pattern cannot be read", node=str(path), got=error) from error
+    return from_pattern(text, name=path.stem)
 
 
 def _image(graph: Graph) -> tuple[str, list[int | str]]:
