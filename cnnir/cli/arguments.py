@@ -7,10 +7,12 @@ from typing import NoReturn
 import cnnir
 from cnnir.cli import cut, diff, rewrite, verbs, zoo
 from cnnir.errors import CnnirError
+from cnnir.reports.text import COLUMNS
 from cnnir.units import parse_size
 
 _EPILOG = """\
-MODEL is an ONNX file, or zoo:NAME for a classic network (zoo:vgg16).
+MODEL is an ONNX file, zoo:NAME for a classic network (zoo:vgg16), or a pattern: a .cnn file, or pattern:TEXT
+(pattern:'INPUT[32x32x3] -> [[CONV3-64 -> RELU]*2 -> POOL2]*3 -> FC-10').
 
 exit codes: 0 ok, 1 does not fit or differs, 2 bad input, 3 unknown
 
@@ -47,6 +49,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     table = _verb(parsers, "table", verbs.table, "print the per-layer table: shapes, memory, weights, MACs")
     table.add_argument("--all", action="store_true", help="also rows that take no memory, weights or MACs of their own")
+    table.add_argument(
+        "--columns", metavar="NAMES", help=f"the columns wanted, separated by commas, of {', '.join(COLUMNS)}"
+    )
 
     plan = _verb(parsers, "plan", verbs.plan, "plan the activation memory, and prove the plan")
     plan.add_argument(
@@ -83,7 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     export = _verb(parsers, "export", verbs.export, "write the network in another form")
     export.add_argument(
-        "--to", choices=("onnx", "text"), default="onnx", metavar="FORMAT", help="onnx (default) or text"
+        "--to", choices=("onnx", "text", "pattern"), default="onnx", metavar="FORMAT", help="onnx, text or pattern"
     )
     export.add_argument(
         "--opset", type=_whole("an opset"), metavar="N", help="raise the opset (default: the file's own)"
@@ -130,7 +135,7 @@ def _verb(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(verb=run)
-    parser.add_argument("model", metavar="MODEL", help="an ONNX file, or zoo:NAME")
+    parser.add_argument("model", metavar="MODEL", help="an ONNX file, a .cnn file, zoo:NAME or pattern:TEXT")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the result there")
     parser.add_argument("--json", action="store_true", help=f"the result as JSON (cnnir.{name}/1)")
     parser.add_argument(

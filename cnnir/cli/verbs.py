@@ -3,6 +3,7 @@
 import io
 import json
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from cnnir.files import write_file
 from cnnir.graph import Graph
 from cnnir.plan import SCHEMA, MemoryPlan
 from cnnir.reports import plan_html, plan_svg, table_html
-from cnnir.reports.text import steps_text, table_text
+from cnnir.reports.text import COLUMNS, steps_text, table_text
 from cnnir.text import print_graph
 from cnnir.units import format_bytes
 from cnnir.weights import AnyArray
+from cnnir.zoo.pattern import to_pattern
 
 
 def table(options: Namespace) -> int:
@@ -31,8 +33,18 @@ def table(options: Namespace) -> int:
     elif wants(options.output, "html"):
         emit(page(found.graph, table_html(found)), options.output)
     else:
-        emit(table_text(found, width=width(options.output), every_row=options.all), options.output)
+        columns = _columns(options.columns)
+        text = table_text(found, width=width(options.output), every_row=options.all, columns=columns)
+        emit(text, options.output)
     return OK if found.totals.known else UNKNOWN
+
+
+def _columns(names: str | None) -> Sequence[str]:
+    chosen = COLUMNS if names is None else [name.strip() for name in names.split(",")]
+    for name in chosen:
+        if name not in COLUMNS:
+            raise CnnirError("usage", "the table has no such column", expected=", ".join(COLUMNS), got=name)
+    return list(dict.fromkeys(chosen))
 
 
 def plan(options: Namespace) -> int:
@@ -150,11 +162,11 @@ def export(options: Namespace) -> int:
     """``cnnir export``: 0."""
     to_stdout = options.output in (None, "-")
     if to_stdout and (options.to == "onnx" or options.json):
-        what = "an ONNX model is binary and" if options.to == "onnx" else "beside the JSON, the text"
+        what = "an ONNX model is binary and" if options.to == "onnx" else f"beside the JSON, the {options.to}"
         raise CnnirError("usage", f"{what} needs a file", hint="give one with -o FILE")
     graph = open_model(options)
-    if options.to == "text":
-        text = print_graph(graph)
+    if options.to != "onnx":
+        text = print_graph(graph) if options.to == "text" else f"{to_pattern(graph)}\n"
         emit(text, options.output)
         size = len(text.encode())
     else:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnnir.analysis import NodeCosts, costs, total
+from cnnir.analysis import Fields, NodeCosts, ReceptiveField, costs, receptive_fields, total
 from cnnir.dims import UNKNOWN, Dim, format_dim, is_known
 from cnnir.graph import Graph, Node, Value
 from cnnir.passes.memory import Sharing, share
@@ -26,6 +26,10 @@ ACCOUNTING = (
     "forward + backward: twice the activations, each with a gradient of its own size",
     "weights: elements of kernels and matrices; params: those, biases and scales, without running statistics",
     "MACs: multiply-accumulates of convolutions and matrix products; FLOPs are twice as many",
+    (
+        "field: cells of the input, padding among them, that an element depends on along each axis, over all paths;"
+        " stride: how far the fields of neighbours are apart; (all): every element sees the whole input"
+    ),
 )
 
 
@@ -48,6 +52,7 @@ class Row:
         weight_bytes: Bytes of all constants that it reads first, running statistics and settings too.
         macs: Multiply-accumulates; None when not known.
         reasons: Why something is not known.
+        fields: Receptive field of the first output, one for each spatial axis of each input that it depends on.
     """
 
     name: str
@@ -64,6 +69,7 @@ class Row:
     weight_bytes: Dim | None = 0
     macs: Dim | None = 0
     reasons: tuple[str, ...] = ()
+    fields: Fields = ()
 
     @property
     def is_silent(self) -> bool:
@@ -122,8 +128,10 @@ class Table:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why something is not known, each with its node."""
-        return tuple(f"{row.name} ({row.op}): {reason}" for row in self.rows for reason in row.reasons)
+        """Why something is not known, each with its node; a field that is lost is told of once."""
+        sizes = [f"{row.name} ({row.op}): {reason}" for row in self.rows for reason in row.reasons]
+        lost = [f"receptive fields: {field.reason}" for row in self.rows for field in row.fields if field.reason]
+        return (*sizes, *dict.fromkeys(lost))
 
     def as_json(self) -> dict[str, Any]:
         """The table as ``cnnir.table/1``: ints, or null where no number is known; a formula stands beside it."""
@@ -141,6 +149,7 @@ class Table:
                     "shape": None if row.shape is None else [_size(dim) for dim in row.shape],
                     "shares": row.shares or None,
                     **_figures(row, names),
+                    "receptive_fields": [_field_json(field) for field in row.fields],
                     "reasons": list(row.reasons),
                 }
                 for row in self.rows
@@ -169,9 +178,11 @@ class Table:
 
 def table(graph: Graph) -> Table:
     """The table of a graph; dims may be symbolic, types unknown."""
-    sharing, found = share(graph), costs(graph)
-    rows = [_input_row(value) for value in graph.inputs]
-    rows += [_node_row(entry, sharing) for entry in found.nodes]
+    sharing, found, fields = share(graph), costs(graph), receptive_fields(graph)
+    rows = [_input_row(value, fields[value]) for value in graph.inputs]
+    rows += [
+        _node_row(entry, sharing, fields[entry.node.outputs[0]] if entry.node.outputs else ()) for entry in found.nodes
+    ]
     totals = Totals(
         total(row.elements for row in rows),
         total(row.bytes for row in rows),
@@ -184,14 +195,13 @@ def table(graph: Graph) -> Table:
     return Table(graph.name, tuple(rows), totals, tuple(map(str, graph.constraints)), tuple(graph.notes))
 
 
-def _input_row(value: Value) -> Row:
+def _input_row(value: Value, fields: Fields) -> Row:
     elements, size, reasons = _memory([value])
-    return Row(
-        value.name, "Input", "input", _dtype(value.type), _shape(value.type), "", elements, size, reasons=tuple(reasons)
-    )
+    dtype, shape = _dtype(value.type), _shape(value.type)
+    return Row(value.name, "Input", "input", dtype, shape, "", elements, size, reasons=tuple(reasons), fields=fields)
 
 
-def _node_row(entry: NodeCosts, sharing: Sharing) -> Row:
+def _node_row(entry: NodeCosts, sharing: Sharing, fields: Fields) -> Row:
     node = entry.node
     elements, size, reasons = _memory([value for value in node.outputs if sharing.opens(value)])
     first = node.outputs[0].type if node.outputs else None
@@ -210,6 +220,7 @@ def _node_row(entry: NodeCosts, sharing: Sharing) -> Row:
         weight_bytes=entry.weight_bytes,
         macs=entry.macs,
         reasons=(*reasons, *entry.reasons),
+        fields=fields,
     )
 
 
@@ -251,6 +262,20 @@ def _known(dim: Dim) -> Dim | None:
 
 def _size(dim: Dim) -> int | str:
     return dim if is_known(dim) else format_dim(dim)
+
+
+def _field_json(field: ReceptiveField) -> dict[str, Any]:
+    """Sizes as in a shape; a stride that is a fraction as a text."""
+    stride = field.stride
+    return {
+        "input": field.input,
+        "axis": field.axis,
+        "size": None if field.size is None else _size(field.size),
+        "stride": None if stride is None else int(stride) if stride.denominator == 1 else str(stride),
+        "start": None if field.start is None else _size(field.start),
+        "whole": field.whole,
+        "reason": field.reason or None,
+    }
 
 
 def _figures(holder: Row | Totals, names: Iterable[str]) -> dict[str, Any]:

@@ -1,20 +1,24 @@
 """Tables and plans as text for a terminal, laid out by rich to the width there is."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
 from rich.table import Table as Layout
 from rich.text import Text
 
+from cnnir.analysis import Fields
 from cnnir.dims import Dim, format_dim, is_known
 from cnnir.plan import MemoryPlan
 from cnnir.reports.steps import step_rows
 from cnnir.reports.table import Row, Table
 from cnnir.units import format_bytes, format_size
 
-COLUMNS: tuple[str, ...] = ("layer", "op", "output", "elements", "memory", "weights", "params", "MACs")
+COLUMNS: tuple[str, ...] = (
+    *("layer", "op", "output", "elements", "memory", "weights", "params", "MACs"),
+    *("field", "stride"),
+)
 
 WORDS = ("layer", "op", "output")
 """The columns of words; the others hold numbers and stand right."""
@@ -23,23 +27,25 @@ WIDE = 200
 """Columns where no terminal sets a limit: a pipe, a file, a notebook."""
 
 
-def table_text(table: Table, *, width: int = WIDE, every_row: bool = False) -> str:
+def table_text(table: Table, *, width: int = WIDE, every_row: bool = False, columns: Sequence[str] = COLUMNS) -> str:
     """The table with its totals and the rules by which they were counted.
 
     Args:
         table: Its data.
         width: Columns of the terminal.
         every_row: Also the rows that add nothing to any total; else each stands beside the row that it follows.
+        columns: Names of the columns wanted, of those in `COLUMNS`.
     """
     cells: dict[str, list[str]] = {name: [] for name in COLUMNS}
     for row, followers in grouped(table.rows, every_row=every_row):
         for name, text in zip(COLUMNS, row_texts(row, followers), strict=True):
             cells[name].append(text)
-    kept = _that_fit(cells, width)
+    wanted = {name: cells[name] for name in columns if any(cells[name])}
+    kept = _that_fit(wanted, width)
     layout = _layout([(name, "left" if name in WORDS else "right") for name in kept])
     for texts in zip(*(cells[name] for name in kept), strict=True):
         layout.add_row(*texts)
-    missing = [name for name in COLUMNS if name not in kept]
+    missing = [name for name in wanted if name not in kept]
     left_out = [f"left out for want of room: {', '.join(missing)}"] if missing else []
     return _render([layout, *[Text(line) for line in (*left_out, *_below(table))]], width)
 
@@ -55,16 +61,18 @@ def row_texts(row: Row, followers: Sequence[Row]) -> list[str]:
         format_count(row.weights),
         format_count(row.params),
         format_count(row.macs),
+        format_field(row.fields),
+        format_stride(row.fields),
     ]
 
 
 def _that_fit(cells: Mapping[str, Sequence[str]], width: int) -> list[str]:
     """The columns that a narrow terminal has room for; the ones that others tell best go first."""
-    kept = list(COLUMNS)
-    for name in ("params", "elements", "op", "weights", "output"):
+    kept = list(cells)
+    for name in ("stride", "field", "params", "elements", "op", "weights", "output"):
         if sum(max(map(len, [column, *cells[column]])) + 2 for column in kept) <= width + 2:
             break
-        kept.remove(name)
+        kept = [other for other in kept if other != name]
     return kept
 
 
@@ -114,6 +122,32 @@ def format_count(count: Dim | None) -> str:
     if count is None:
         return "unknown"
     return f"{count:,}" if is_known(count) else format_dim(count)
+
+
+def format_field(fields: Fields) -> str:
+    """``212``, ``7x15`` where height and width differ, ``404 (all)`` where every element sees the whole input."""
+    if not fields:
+        return ""
+    seen = " (all)" if all(field.whole for field in fields) else ""
+    return _once(format_count(field.size) for field in fields) + seen
+
+
+def format_stride(fields: Fields) -> str:
+    """``32``, ``1/2``, ``-`` where all elements see the same, ``varies`` where neighbours are not evenly apart."""
+    return _once(
+        "-"
+        if field.stride == 0
+        else "varies"
+        if field.size and field.stride is None
+        else str(field.stride or "unknown")
+        for field in fields
+    )
+
+
+def _once(texts: Iterable[str]) -> str:
+    """The texts with an x between, or one for all that are alike."""
+    found = list(texts)
+    return "x".join(found if len(set(found)) > 1 else found[:1])
 
 
 def format_memory(count: Dim | None, *, exact: bool = False) -> str:

@@ -8,7 +8,7 @@ from cnnir.builder import GraphBuilder
 from cnnir.graph import Graph
 from cnnir.ops import Opaque, Relu
 from cnnir.reports import table
-from cnnir.reports.text import WIDE, format_count, format_shape, grouped, table_text
+from cnnir.reports.text import WIDE, format_count, format_field, format_shape, format_stride, grouped, table_text
 from cnnir.types import DType, TensorType, UnknownType
 from tests import models
 
@@ -116,3 +116,37 @@ def test_html_is_escaped() -> None:
 def test_shapes_in_words(shape: tuple[int, ...] | None, expected: str) -> None:
     """Sizes with an x between."""
     assert format_shape(shape) == expected
+
+
+def test_receptive_fields_stand_in_the_table() -> None:
+    """Size and stride in words; what is lost is told of once, and no total is the less known for it."""
+    builder = GraphBuilder("fields")
+    x = builder.input("x", (1, 3, 16, 32))
+    a = builder.conv(x, 4, kernel=(3, 5), stride=(1, 2), padding=(1, 2), name="a")
+    up = builder.upsample(a, name="up")
+    flat = builder.flatten(up, name="flat")
+    back = builder.conv(builder.reshape(flat, (1, 4, 32, 32), name="back"), 2, kernel=3, name="behind")
+    graph = builder.build(builder.global_average_pool(a, name="gap"), back)
+    found = graph.table()
+    texts = {row.name: (format_field(row.fields), format_stride(row.fields)) for row in found.rows}
+    assert texts["x"] == ("1", "1")
+    assert texts["a"] == ("3x5", "1x2")
+    assert texts["up"] == ("3x5", "1/2x1")
+    assert texts["gap"] == ("18x35 (all)", "-")
+    assert texts["behind"] == ("unknown", "unknown")
+    assert found.totals.known
+    assert [reason for reason in found.reasons if "back" in reason] == [
+        "receptive fields: back (Reshape): the axis is cut into parts"
+    ]
+    rows = {row["name"]: row for row in json.loads(found.to_json())["rows"]}
+    assert [field["stride"] for field in rows["up"]["receptive_fields"]] == ["1/2", 1]
+    assert rows["behind"]["receptive_fields"][0]["size"] is None
+
+
+def test_columns_of_choice() -> None:
+    """Those asked for, in any order; without pictures there are no fields."""
+    head = table_text(residual().table(), width=80, columns=("field", "layer", "stride")).splitlines()[0]
+    assert head.split() == ["field", "layer", "stride"]
+    builder = GraphBuilder("flat")
+    graph = builder.build(builder.linear(builder.input("x", (1, 8)), 4))
+    assert "stride" not in table_text(graph.table()).splitlines()[0]
