@@ -5,12 +5,15 @@ Whoever reads foreign ops (the ONNX room) registers the hooks; the core knows no
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from cnnir.errors import CnnirError
 from cnnir.ops.base import Cost, Facts, Inputs, Op, Operand, Source
 from cnnir.types import Type, UnknownType
 from cnnir.weights import AnyArray
+
+Setting: TypeAlias = int | float | str | tuple[int | float | str, ...]
+"""An attribute of an opaque op."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,14 @@ class Definition:
     metadata: Mapping[str, str]
 
 
+def _no_settings(op: Opaque) -> Mapping[str, Setting]:
+    return {}
+
+
+def _as_it_is(op: Opaque, numbers: Mapping[str, int]) -> Opaque:
+    raise CnnirError("opaque-altered", f"nothing here knows the attributes of {op.kind}")
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """How opaque ops are inferred, evaluated and defined.
@@ -80,11 +91,15 @@ class Hooks:
         evaluate: Values of the present outputs.
         define: Our op for one that was opaque when it was read, from its operands and from which of its outputs are
             read; or the reason why there is none.
+        settings: The attributes of an op as plain numbers, texts and tuples of them; others are left out.
+        altered: The op with some of its attributes set to other whole numbers.
     """
 
     infer: Callable[[Opaque, tuple[Source | None, ...]], tuple[Type, ...]]
     evaluate: Callable[[Opaque, Sequence[AnyArray | None]], list[AnyArray]]
     define: Callable[[Opaque, tuple[Source | None, ...], tuple[bool, ...]], Definition | str]
+    settings: Callable[[Opaque], Mapping[str, Setting]] = _no_settings
+    altered: Callable[[Opaque, Mapping[str, int]], Opaque] = _as_it_is
 
 
 def _nothing_known(op: Opaque, sources: tuple[Source | None, ...]) -> tuple[Type, ...]:

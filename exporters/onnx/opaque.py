@@ -1,7 +1,7 @@
 """Opaque nodes: their types by onnx's own inference, their values by its reference implementation."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -17,7 +17,7 @@ from cnnir.exporters.onnx.tensors import tensor_from_weight
 from cnnir.exporters.onnx.types import type_from_proto, type_to_proto
 from cnnir.graph import Value
 from cnnir.ops.base import Source
-from cnnir.ops.opaque import Definition, Hooks, Opaque, register_hooks
+from cnnir.ops.opaque import Definition, Hooks, Opaque, Setting, register_hooks
 from cnnir.types import TensorType, Type, UnknownType
 from cnnir.weights import AnyArray, Array
 
@@ -27,7 +27,7 @@ _SMALL = 4096
 
 def register() -> None:
     """Let onnx infer and evaluate opaque nodes, and our mapping define them."""
-    register_hooks(Hooks(infer, evaluate, define))
+    register_hooks(Hooks(infer, evaluate, define, settings, altered))
 
 
 def node_of(op: Opaque, inputs: Sequence[str], outputs: Sequence[str], name: str = "") -> NodeProto:
@@ -111,6 +111,28 @@ def define(op: Opaque, sources: tuple[Source | None, ...], read: tuple[bool, ...
     found = tuple(None if operand is None else places[id(operand)] for operand in chosen)
     kept = {key: text for key, text in source.metadata.items() if key.startswith(OPERAND_NAME)}
     return Definition(ours, found, kept)
+
+
+def settings(op: Opaque) -> Mapping[str, Setting]:
+    """The attributes that are numbers, texts or lists of them."""
+    found: dict[str, Setting] = {}
+    for attribute in NodeProto.FromString(op.attributes).attribute:
+        value = helper.get_attribute_value(attribute)
+        several = list(value) if isinstance(value, Sequence) and not isinstance(value, bytes) else [value]
+        texts = (item.decode(errors="replace") if isinstance(item, bytes) else item for item in several)
+        items = tuple(item for item in texts if isinstance(item, int | float | str))
+        if len(items) == len(several):
+            found[attribute.name] = items[0] if several == [value] else items
+    return found
+
+
+def altered(op: Opaque, numbers: Mapping[str, int]) -> Opaque:
+    """The op with some attributes set to other whole numbers."""
+    node = NodeProto.FromString(op.attributes)
+    kept = [attribute for attribute in node.attribute if attribute.name not in numbers]
+    del node.attribute[:]
+    node.attribute.extend([*kept, *(helper.make_attribute(name, number) for name, number in numbers.items())])
+    return replace(op, attributes=node.SerializeToString(deterministic=True))
 
 
 @dataclass(frozen=True, slots=True)

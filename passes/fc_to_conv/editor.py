@@ -15,12 +15,14 @@ class Editor:
         graph: What is edited.
         rewriter: The door for edits.
         maps: For each value of the old head, the map that stands for it.
+        parts: The maps of a value that several stand for, side by side.
     """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.rewriter = Rewriter(graph)
         self.maps: dict[Value, Value] = {}
+        self.parts: dict[Value, list[Value]] = {}
         self._wishes: dict[Value, str] = {}
         self._nodes: dict[Node, str] = {}
         self._weights: dict[Hashable, Value] = {}
@@ -28,6 +30,10 @@ class Editor:
     def map(self, value: Value) -> Value:
         """The map that stands for a value: itself, when it is one."""
         return self.maps.get(value, value)
+
+    def several(self, value: Value) -> list[Value]:
+        """The maps that stand for a value."""
+        return self.parts.get(value, [self.map(value)])
 
     def insert(self, op: Op, inputs: Sequence[Value | None], old: Node) -> Value:
         """A node that does for maps what the old node does; it will bear the old node's name."""

@@ -11,17 +11,24 @@ from dataclasses import dataclass, field
 from cnnir.graph import Graph, Node, Value
 from cnnir.ops import (
     AveragePool,
+    Concat,
+    Dropout,
     Flatten,
     Gemm,
     GlobalAveragePool,
     GlobalMaxPool,
+    Identity,
     MatMul,
+    Opaque,
     ReduceMean,
     Reshape,
     Softmax,
     Squeeze,
     Transpose,
+    Unsqueeze,
 )
+from cnnir.ops.activation import Activation
+from cnnir.passes.fc_to_conv.foreign import is_product, is_reduction, is_unary
 from cnnir.passes.fc_to_conv.layout import Layout, map_layout
 from cnnir.passes.fc_to_conv.pooling import covers, is_fixed
 from cnnir.passes.fc_to_conv.rules import Fit, Kind, rules
@@ -104,6 +111,10 @@ def find_heads(graph: Graph, *, dense: bool) -> Findings:
             continue
         groups.add(node, inner, fit)
         layouts[node.outputs[0]] = fit.layout
+        if fit.layout.parts and graph.is_output(node.outputs[0]):
+            groups.inside[node.outputs[0]].unfit.append(
+                Unfit("it gives maps of different sizes or orders side by side as an output", node)
+            )
     return Findings(groups.heads, blocked)
 
 
@@ -117,14 +128,28 @@ def fitted_pools(graph: Graph) -> list[Node]:
     return found
 
 
+_OF_PARTS = (Gemm, MatMul, Concat, Dropout, Identity, Reshape, Flatten, Squeeze, Unsqueeze, Activation)
+"""Ops whose rules know values that several maps stand for."""
+
+
 def _fit(node: Node, layouts: dict[Value, Layout]) -> Fit:
     rule = rules.find(type(node.op))
     if rule is None:
         raise Unfit(f"{node.op.kind} is not known to treat every position alike", node)
+    joined = [value for value in node.operands if value in layouts and layouts[value].parts]
+    if joined and not (isinstance(node.op, _OF_PARTS) or is_unary(node)):
+        source = joined[0].producer.label if joined[0].producer is not None else joined[0].name
+        raise Unfit(
+            f"{source} joins maps of different sizes or orders, which only a fully connected layer adds up", node
+        )
     return rule(node.op, node, layouts)
 
 
 def _kind(node: Node) -> Kind | None:
+    if is_reduction(node):
+        return "pool"
+    if is_product(node):
+        return "fc"
     return next((kind for op_class, kind in _KINDS.items() if isinstance(node.op, op_class)), None)
 
 
@@ -138,6 +163,8 @@ def _starts(node: Node, layouts: dict[Value, Layout], *, dense: bool) -> bool:
         return dense and covers(node.op, node, layout) and not is_fixed(node.op, layout)
     if isinstance(node.op, Softmax):
         return node.op.axes != (1,)
+    if isinstance(node.op, Opaque):
+        return is_reduction(node) or node.op.kind == "LogSoftmax"
     return isinstance(node.op, _STARTS)
 
 

@@ -1,8 +1,11 @@
 """How a value of a network's head lies over a map ``[N, C, H, W]``.
 
 Each axis of such a value is a run of the map's axes in some order: a flattened map is ``N, CHW``, one flattened from
-channels-last ``N, HWC``, a vector behind a pooling layer ``N, C``. Axes of the map of size 1 are left out, for it does
-not matter where they stand; so they are what an empty axis is.
+channels-last ``N, HWC``, a vector behind a pooling layer ``N, C``. Axes of the map of size 1 may be left out, for it
+does not matter where they stand; so they are what an empty axis is.
+
+Flattened maps side by side along the last axis that make no map themselves (they differ in height or width, or are
+flattened channels-last) are a layout of several parts.
 """
 
 from collections.abc import Sequence
@@ -22,10 +25,12 @@ class Layout:
     Attributes:
         axes: For each axis of the value the letters of the map's axes that it runs over, the slowest first.
         sizes: N, C, H and W of the map at the native size.
+        parts: Of what stands side by side along the last axis; empty for one map.
     """
 
     axes: tuple[str, ...]
     sizes: tuple[Dim, Dim, Dim, Dim]
+    parts: tuple["Layout", ...] = ()
 
     @property
     def letters(self) -> str:
@@ -63,6 +68,18 @@ class Layout:
         n, _, h, w = self.sizes
         return replace(self, sizes=(n, channels, h, w))
 
+    def rows(self, count: Dim, spent: str) -> "Layout":
+        """The layout behind a matrix product over the last axis: `count` channels there, the axes `spent` become 1."""
+        *others, _ = self.without(spent).axes
+        axes = (*(run.replace("C", "") for run in others), "C")
+        return replace(self.without(spent).with_channels(count), axes=axes)
+
+    @property
+    def features(self) -> str:
+        """The letters that a matrix product over the last axis sums over, channels of size 1 always among them."""
+        run = self.axes[-1]
+        return run if "C" in run or self.size("C") != 1 else f"C{run}"
+
     def permuted(self, permutation: Sequence[int]) -> "Layout":
         """The layout of the transposed value."""
         return replace(self, axes=tuple(self.axes[axis] for axis in permutation))
@@ -88,9 +105,7 @@ class Layout:
         # One image, or one channel: an axis of size 1 that still has a meaning of its own.
         if self.size("N") == 1 and groups and groups[0] == "":
             groups[0] = "N"
-        if self.size("C") == 1:
-            if "" not in groups:
-                return None
+        if self.size("C") == 1 and "" in groups:
             groups[groups.index("")] = "C"
         return replace(self, axes=tuple(groups))
 

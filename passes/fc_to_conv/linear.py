@@ -9,12 +9,13 @@ Networks", 2015, section 3.1). Behind the first layer the map is 1x1, and so are
 import math
 
 from cnnir.graph import Node, Value
-from cnnir.ops import Conv, Gemm, MatMul
+from cnnir.ops import Add, Conv, Gemm, MatMul
 from cnnir.passes.fc_to_conv.editor import Editor
 from cnnir.passes.fc_to_conv.layout import Layout
 from cnnir.passes.fc_to_conv.parameters import bias, constant, filters
 from cnnir.passes.fc_to_conv.rules import Fit, Layouts, data, known, rules
 from cnnir.passes.fc_to_conv.unfit import Unfit
+from cnnir.types import DType
 from cnnir.weights import Weight
 
 _CONV = Conv(strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1))
@@ -42,6 +43,43 @@ def matmul(op: MatMul, node: Node, layouts: Layouts) -> Fit:
 def _convolution(node: Node, layouts: Layouts, *, rows: bool, alpha: float, added: Value | None, beta: float) -> Fit:
     value, layout = data(node, layouts)
     old = node.operands[1]
+    weight = _matrix(node, old)
+    count, features = weight.shape if rows else weight.shape[::-1]
+    bias_weight = _bias(node, added, count, beta)
+    windows = _windows(node, layout, features)
+    kernels, begin = [], 0
+    for order, sizes in windows:
+        own = slice(begin, begin + math.prod(sizes))
+        every = slice(0, count)
+        part = weight if len(windows) == 1 else weight.sliced((every, own) if rows else (own, every))
+        kernels.append(filters(part, order, sizes, rows=rows, alpha=alpha))
+        begin = own.stop
+
+    def make(editor: Editor) -> Value:
+        found: Value | None = None
+        for index, (map_, kernel) in enumerate(zip(editor.several(value), kernels, strict=True)):
+            inputs = [map_, editor.weight(kernel, old, (windows[index][0], rows, alpha, index))]
+            if index == 0 and added is not None and bias_weight is not None:
+                inputs.append(editor.weight(bias_weight, added, ("bias", beta)))
+            output = editor.insert(_CONV, inputs, node)
+            found = output if found is None else editor.insert(Add(), [found, output], node)
+        if found is None:  # a layout has one part at least
+            raise AssertionError(node.label)
+        return found
+
+    shown = " and a ".join(f"{kernel.shape[2]}x{kernel.shape[3]}" for kernel in kernels)
+    change = f"becomes a {shown} convolution with {count} filters"
+    whole = layout.parts[0] if layout.parts else layout
+    spent = "" if whole.axes[-1] in ("", "C") else "HW"
+    return Fit(whole.rows(count, spent), make, "fc", change if len(kernels) == 1 else f"{change} each, added up")
+
+
+def _matrix(node: Node, old: Value) -> Weight:
+    """The constant matrix of a product.
+
+    Raises:
+        Unfit: when it is none that a convolution can have.
+    """
     weight = constant(old)
     if weight is None:
         raise Unfit(f"its weight {old.name} is no constant", node)
@@ -49,26 +87,30 @@ def _convolution(node: Node, layouts: Layouts, *, rows: bool, alpha: float, adde
         raise Unfit(f"its weight {weight.type} is no matrix", node)
     if not weight.dtype.is_float:
         raise Unfit(f"convolutions compute with floats, not with {weight.dtype.value}", node)
-    count, features = weight.shape if rows else weight.shape[::-1]
-    order, sizes = _window(node, layout, features)
-    bias_weight = _bias(node, added, count, beta)
-    kernel = filters(weight, order, sizes, rows=rows, alpha=alpha)
-
-    def make(editor: Editor) -> Value:
-        inputs = [editor.map(value), editor.weight(kernel, old, (order, rows, alpha))]
-        if added is not None and bias_weight is not None:
-            inputs.append(editor.weight(bias_weight, added, ("bias", beta)))
-        return editor.insert(_CONV, inputs, node)
-
-    spent = order.replace("C", "") if len(layout.axes[-1]) > 1 else ""
-    shown = "x".join(map(str, kernel.shape[2:]))
-    change = f"becomes a {shown} convolution with {count} filters"
-    return Fit(layout.without(spent).with_channels(count), make, "fc", change)
+    if weight.dtype is DType.FLOAT64:
+        # Matrix products of float64 run there: a network that does must not become one that does not.
+        raise Unfit("ONNX Runtime has no convolution of float64; the network has to be of float32 or float16", node)
+    return weight
 
 
 def _bias(node: Node, added: Value | None, count: int, beta: float) -> Weight | None:
     weight = constant(added)
     return None if weight is None else bias(node, weight, count, beta)
+
+
+def _windows(node: Node, layout: Layout, features: int) -> list[tuple[str, list[int]]]:
+    """The window of each part of the features.
+
+    Raises:
+        Unfit: when one of them is no whole window of its map, or the parts leave maps of different sizes.
+    """
+    if not layout.parts:
+        return [_window(node, layout, features)]
+    found = []
+    for part in layout.parts:
+        sizes = [known(part, letter, node) for letter in part.features if letter != "N"]
+        found.append(_window(node, part, math.prod(sizes)))
+    return found
 
 
 def _window(node: Node, layout: Layout, features: int) -> tuple[str, list[int]]:
@@ -77,8 +119,10 @@ def _window(node: Node, layout: Layout, features: int) -> tuple[str, list[int]]:
     Raises:
         Unfit: when the features are no whole window of the map.
     """
-    *others, run = layout.axes
-    if "C" not in run or "N" in run or not set("".join(others)) <= set("NHW" if run == "C" else "N"):
+    run = layout.features
+    # What has size 1 stands anywhere.
+    others = {letter for axis in layout.axes[:-1] for letter in axis if layout.size(letter) != 1}
+    if "C" not in run or "N" in run or not others <= set("NHW" if run == "C" else "N"):
         raise Unfit("its features are not the whole map of an image", node)
     order = run + "".join(letter for letter in "CHW" if letter not in run)
     channels = known(layout, "C", node)

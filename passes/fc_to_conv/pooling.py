@@ -4,6 +4,8 @@ At the native size both are the same; on a larger map the fixed window gives a v
 the network would give for a crop there.
 """
 
+from collections.abc import Sequence
+
 from cnnir.dims import is_known
 from cnnir.graph import Node, Value
 from cnnir.ops import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool, Op, ReduceMean
@@ -26,13 +28,27 @@ def global_pool(op: Op, node: Node, layouts: Layouts) -> Fit:
 def reduce_mean(op: ReduceMean, node: Node, layouts: Layouts) -> Fit:
     """The mean over rows and columns, wherever their axes stand."""
     value, layout = data(node, layouts)
-    letters = layout.over(op.axes)
-    if not set(letters) <= set("HW") or any(set(layout.axes[axis]) - set(letters) for axis in op.axes):
-        raise Unfit("it averages over something else than rows and columns", node)
-    kept = tuple(
-        "" if axis in op.axes else run for axis, run in enumerate(layout.axes) if op.keepdims or axis not in op.axes
-    )
+    letters, kept = _reduced(node, layout, op.axes, keepdims=op.keepdims)
     return _fixed(node, value, layout, letters, kept, largest=False)
+
+
+def pooled_largest(node: Node, value: Value, layout: Layout, axes: Sequence[int], *, keepdims: bool) -> Fit:
+    """The maximum over rows and columns, wherever their axes stand."""
+    letters, kept = _reduced(node, layout, axes, keepdims=keepdims)
+    return _fixed(node, value, layout, letters, kept, largest=True)
+
+
+def _reduced(node: Node, layout: Layout, axes: Sequence[int], *, keepdims: bool) -> tuple[str, tuple[str, ...]]:
+    """The letters that a reduction takes together, and the axes that are left.
+
+    Raises:
+        Unfit: when it is not rows and columns.
+    """
+    letters = layout.over(axes)
+    if not set(letters) <= set("HW") or any(set(layout.axes[axis]) - set(letters) for axis in axes):
+        raise Unfit("it reduces something else than rows and columns", node)
+    runs = enumerate(layout.axes)
+    return letters, tuple("" if axis in axes else run for axis, run in runs if keepdims or axis not in axes)
 
 
 @rules.rule(AveragePool)

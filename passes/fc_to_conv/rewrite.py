@@ -12,6 +12,7 @@ from cnnir.passes.fc_to_conv.heads import Findings, Head, find_heads, fitted_poo
 from cnnir.passes.fc_to_conv.layout import LETTERS, Layout
 from cnnir.passes.fc_to_conv.parameters import constant
 from cnnir.passes.fc_to_conv.sizes import image_axes, open_sizes, tensor
+from cnnir.passes.fc_to_conv.whole import whole_image_nodes
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class FcToConv(Pass):
     Attributes:
         dense: Global pooling becomes a fixed window of the native size at stride 1, so that it scores positions too.
         keep_interface: Inputs and outputs keep their types; if not, height and width of the input become symbolic and
-            the outputs are score maps ``[N, K, H', W']``.
+            the outputs are score maps ``[N, K, H', W']``. What looks at the whole image and is left is refused by name.
     """
 
     name: ClassVar[str] = "fc-to-conv"
@@ -55,6 +56,8 @@ class FcToConv(Pass):
             journal.change(f"input {value.name} becomes {value.type}, with {conditions}")
         for value in graph.outputs:
             journal.change(f"output {value.name} becomes the map {value.type}")
+        for node, reason in whole_image_nodes(graph):
+            journal.refuse(reason, [node])
 
     def _heads(self, graph: Graph, journal: Journal) -> list[Head]:
         """The heads that can be rewritten; what cannot is refused."""

@@ -98,7 +98,8 @@ def known(layout: Layout, letter: str, node: Node) -> int:
     size = layout.size(letter)
     if not is_known(size):
         name = {"C": "number of channels", "H": "height", "W": "width"}[letter]
-        raise Unfit(f"the native {name} of its map is not known ({size}); bind the input's size", node)
+        remedy = "bind the input's size" if letter == "C" else "set the size first, as set-size{size=224x224} does"
+        raise Unfit(f"the native {name} of its map is not known ({size}); {remedy}", node)
     return size
 
 
@@ -110,10 +111,13 @@ def view(op: Op, node: Node, layouts: Layouts) -> Fit:
     """The same elements under another shape."""
     value, layout = data(node, layouts)
     shape = shape_of(node.output, node)
-    found = layout if shape == shape_of(value, node) else layout.regrouped(shape)
+    same = shape == shape_of(value, node)
+    if layout.parts and not same:
+        raise Unfit("it takes apart what maps of different sizes or orders were joined to", node)
+    found = layout if same else layout.regrouped(shape)
     if found is None:
         raise Unfit(f"it mixes the axes of the map, {value.type} to {node.output.type}", node)
-    return Fit(found, lambda editor: editor.map(value), "view")
+    return Fit(found, lambda editor: each(editor, value, node, lambda map_: map_), "view")
 
 
 @rules.rule(Transpose)
@@ -130,7 +134,15 @@ def transpose(op: Transpose, node: Node, layouts: Layouts) -> Fit:
 def pointwise(op: Op, node: Node, layouts: Layouts) -> Fit:
     """A function of each element."""
     value, layout = data(node, layouts)
-    return Fit(layout, lambda editor: editor.insert(op, [editor.map(value)], node))
+    return Fit(layout, lambda editor: each(editor, value, node, lambda map_: editor.insert(op, [map_], node)))
+
+
+def each(editor: Editor, value: Value, node: Node, make: Callable[[Value], Value]) -> Value:
+    """The same made of each map that stands for a value."""
+    found = [make(map_) for map_ in editor.several(value)]
+    if len(found) > 1:
+        editor.parts[node.outputs[0]] = found
+    return found[0]
 
 
 @rules.rule(Dropout)
@@ -140,7 +152,7 @@ def dropout(op: Dropout, node: Node, layouts: Layouts) -> Fit:
     if any(mask.uses for mask in node.outputs[1:]):
         raise Unfit("its mask is read", node)
     plain = Dropout(ratio=op.ratio)
-    return Fit(layout, lambda editor: editor.insert(plain, [editor.map(value)], node))
+    return Fit(layout, lambda editor: each(editor, value, node, lambda map_: editor.insert(plain, [map_], node)))
 
 
 @rules.rule(BatchNormalization)
@@ -159,18 +171,20 @@ def softmax(op: Softmax, node: Node, layouts: Layouts) -> Fit:
     """Softmax over the channels of each position."""
     value, layout = data(node, layouts)
     letters = layout.over(op.axes)
-    if letters.replace("H", "").replace("W", "") != "C" or not _only_ones(layout, letters.replace("C", "")):
-        raise Unfit(f"it sums over {_words(letters)} and not over the channels", node)
+    if letters.replace("H", "").replace("W", "") != "C" or not only_ones(layout, letters.replace("C", "")):
+        raise Unfit(f"it sums over {words(letters)} and not over the channels", node)
     over = Softmax(axes=(1,))
     change = "" if op.axes == (1,) else "sums over the channels alone, at each position"
     return Fit(layout, lambda editor: editor.insert(over, [editor.map(value)], node), "other", change)
 
 
-def _only_ones(layout: Layout, letters: str) -> bool:
+def only_ones(layout: Layout, letters: str) -> bool:
+    """True when the map has size 1 along all these axes."""
     return all(layout.size(letter) == 1 for letter in letters)
 
 
-def _words(letters: str) -> str:
+def words(letters: str) -> str:
+    """The axes in words."""
     names = {"N": "images", "C": "channels", "H": "rows", "W": "columns"}
     return " and ".join(names[letter] for letter in letters) or "axes of size 1"
 
@@ -226,7 +240,7 @@ def _per_channel(value: Value, layout: Layout, rank: int, node: Node) -> Weight:
     axes = layout.axes[rank - len(weight.shape) :]
     varying = [axis for axis, size in zip(axes, weight.shape, strict=True) if size != 1]
     if any(axis != "C" for axis in varying):
-        raise Unfit(f"{value.name} differs over {_words(''.join(varying))}, not over the channels alone", node)
+        raise Unfit(f"{value.name} differs over {words(''.join(varying))}, not over the channels alone", node)
     return weight.reshaped((product_of(weight.shape), 1, 1))
 
 
@@ -244,7 +258,8 @@ def _is_bare_product(value: Value, op: Op) -> bool:
 
 def _as_bias(editor: Editor, product_: Value, bias: Weight, old: Value, node: Node) -> Value:
     output = editor.map(product_)
-    if editor.graph.is_output(product_):  # the caller wants the product as it is
+    bare = output.producer is not None and isinstance(output.producer.op, Conv)  # no sum of several
+    if not bare or editor.graph.is_output(product_):  # or the caller wants the product as it is
         constant_ = editor.weight(bias.reshaped((*bias.shape, 1, 1)), old, "constant")
         return editor.insert(Add(), [output, constant_], node)
     editor.add_bias(output, editor.weight(bias, old, "bias"), node)
@@ -253,19 +268,42 @@ def _as_bias(editor: Editor, product_: Value, bias: Weight, old: Value, node: No
 
 @rules.rule(Concat)
 def concat(op: Concat, node: Node, layouts: Layouts) -> Fit:
-    """Channels side by side."""
+    """Channels side by side, or flattened maps.
+
+    Flattened with the channels slowest, maps of one size are the flattened map of all their channels; other flattened
+    maps stay apart, and the layer behind them becomes a convolution of each, added up.
+    """
     if any(value not in layouts for value in node.operands):
         raise Unfit("an operand does not come from a map", node)
     found = [layouts[value] for value in node.operands]
     first = found[0]
-    if first.axes[op.axis] != "C" or any(replace(layout, sizes=first.sizes) != first for layout in found):
-        raise Unfit("it joins something else than the channels of maps", node)
-    if any((layout.sizes[0], *layout.sizes[2:]) != (first.sizes[0], *first.sizes[2:]) for layout in found):
+    alike = all(replace(layout, sizes=first.sizes) == first for layout in found)
+    same_size = all((layout.sizes[0], *layout.sizes[2:]) == (first.sizes[0], *first.sizes[2:]) for layout in found)
+    run = first.features if op.axis == len(first.axes) - 1 else first.axes[op.axis]
+    if alike and run == "C" and not same_size:
         raise Unfit("the maps that it joins differ in size", node)
+    if alike and same_size and run[:1] == "C" and not first.parts:
+        return _channels(node, found, op.axis)
+    if op.axis != 1 or any(len(layout.axes) != 2 or layout.axes[0] not in ("", "N") for layout in found):
+        raise Unfit("it joins something else than the channels of maps, or flattened maps", node)
+    parts = tuple(part for layout in found for part in (layout.parts or (layout,)))
+    if any("C" not in part.features or "N" in part.axes[1] for part in parts):
+        raise Unfit("it joins something else than the channels of maps, or flattened maps", node)
+
+    def make(editor: Editor) -> Value:
+        editor.parts[node.output] = [map_ for value in node.operands for map_ in editor.several(value)]
+        return editor.parts[node.output][0]
+
+    return Fit(replace(first, parts=parts), make, "view")
+
+
+def _channels(node: Node, found: Sequence[Layout], axis: int) -> Fit:
+    """The maps' channels side by side."""
     total = sum((layout.size("C") for layout in found), start=0)
     if total == UNKNOWN:
         raise Unfit("the number of channels is not known", node)
+    axes = list(found[0].axes)
+    axes[axis] = axes[axis] if "C" in axes[axis] else f"C{axes[axis]}"  # one channel may have been left out
+    layout = replace(found[0].with_channels(total), axes=tuple(axes))
     joined = Concat(axis=1)
-    return Fit(
-        first.with_channels(total), lambda editor: editor.insert(joined, [editor.map(v) for v in node.operands], node)
-    )
+    return Fit(layout, lambda editor: editor.insert(joined, [editor.map(value) for value in node.operands], node))

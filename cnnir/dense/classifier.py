@@ -1,35 +1,20 @@
-"""Scoring every position of an image: a classifier applied densely, in one forward pass.
-
-The network is rewritten by ``fc-to-conv{dense=true,keep_interface=false}`` and run on the whole image. Each element of
-the score map stands for a crop of the network's native size; crops lie as far apart as the strides of the network
-multiply to (Sermanet et al., "OverFeat", 2014, section 3.3; Simonyan and Zisserman, "Very Deep Convolutional Networks",
-2015, section 3.2).
-
-Where the network pads, a crop of its own sees zeros at its border and a position of the map sees what is in the image:
-the two differ. ``crops="exact"`` reproduces the crops' own padding, by running them, at the cost of all of them.
-"""
+"""A network and its dense form: which sizes it takes, its score maps, its crops."""
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import numpy as np
 
-from cnnir.analysis import costs
 from cnnir.dims import Dim, bind, is_known, symbols
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
 from cnnir.interpreter import run
 from cnnir.ops import Resize
 from cnnir.passes import FcToConv, apply
-from cnnir.passes.fc_to_conv import image_axes
-from cnnir.types import DType, TensorType
+from cnnir.passes.fc_to_conv import image_axes, whole_image_nodes
+from cnnir.types import DType, TensorType, outside_int
 from cnnir.weights import AnyArray
-
-Aggregate: TypeAlias = Literal["map", "mean", "max"]
-Crops: TypeAlias = Literal["shared", "exact"]
 
 _PATIENCE = 1024
 """Pixels beyond several native sizes after which a map that has not grown is taken never to grow."""
@@ -39,115 +24,12 @@ CROPS_AT_ONCE = 8
 """How many crops run in one batch: weights are then made once for them, and activations still fit into memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class DenseCost:
-    """What scoring every position of an image costs.
-
-    Attributes:
-        positions: Rows and columns of the score map.
-        shared_macs: Multiply-accumulates of one forward pass over the whole image.
-        crops_macs: Of running the network once for each position.
-    """
-
-    positions: tuple[int, int]
-    shared_macs: int
-    crops_macs: int
-
-
-def dense_scores(
-    graph: Graph,
-    image: AnyArray,
-    *,
-    aggregate: Aggregate = "map",
-    scales: Sequence[float] = (1.0,),
-    crops: Crops = "shared",
-    output: str | None = None,
-) -> AnyArray:
-    """Scores of a classifier over a whole image.
-
-    Args:
-        graph: A classifier with one image as its input, at the size that it was made for.
-        image: ``[N, C, H, W]`` (or channels-last, as the network's input is), at least of the native size.
-        aggregate: ``map`` gives the score map, ``mean`` its mean over the positions, averaged over the scales,
-            ``max`` the maximum over all positions and scales.
-        scales: Factors by which the image is resized first, bilinearly.
-        crops: ``shared`` runs the network once over the image. ``exact`` gives what each crop gives by itself, with its
-            own zero padding; what a crop reaches beyond the image is zero.
-        output: Name of the output; the only one when None.
-
-    Returns:
-        ``[N, K, H', W']`` for ``map``, else ``[N, K]``.
-
-    Raises:
-        CnnirError: from `dense_maps`; ``usage`` for a map of several scales, or another aggregate.
-    """
-    if aggregate not in ("map", "mean", "max"):
-        raise CnnirError("usage", "no such aggregate", expected="map, mean or max", got=aggregate)
-    if aggregate == "map" and len(scales) != 1:
-        raise CnnirError("usage", "every scale has a map of its own", got=list(scales), hint="dense_maps gives them")
-    maps = dense_maps(graph, image, scales=scales, crops=crops, output=output)
-    if aggregate == "map":
-        return maps[0]
-    found: AnyArray
-    if aggregate == "max":
-        found = np.max([scores.max(axis=(2, 3)) for scores in maps], axis=0)
-    else:
-        found = np.mean([scores.mean(axis=(2, 3)) for scores in maps], axis=0)
-    return found
-
-
-def dense_maps(
-    graph: Graph,
-    image: AnyArray,
-    *,
-    scales: Sequence[float] = (1.0,),
-    crops: Crops = "shared",
-    output: str | None = None,
-) -> tuple[AnyArray, ...]:
-    """The score map ``[N, K, H', W']`` of an image at each scale; see `dense_scores`.
-
-    Raises:
-        CnnirError: ``not-dense`` when the network cannot be applied at every position, naming the node; ``usage`` for a
-            scale that is not positive; ``rank``; ``constraint`` for an image that is smaller than the native size.
-    """
-    if crops not in ("shared", "exact"):
-        raise CnnirError("usage", "no such kind of crops", expected="shared or exact", got=crops)
-    if not scales or not all(scale > 0 and math.isfinite(scale) for scale in scales):
-        raise CnnirError("usage", "scales are positive factors, at least one", got=list(scales))
-    classifier = _Classifier.of(graph, output)
-    array = np.asarray(image)
-    if array.ndim != 4:
-        raise CnnirError(
-            "rank", "an image has four axes", node=classifier.input, expected="N x C x H x W", got=list(array.shape)
-        )
-    resized = [classifier.resized(array, scale) for scale in scales]
-    return tuple(classifier.exact(part) if crops == "exact" else classifier.shared(part) for part in resized)
-
-
-def dense_cost(graph: Graph, height: int, width: int, *, output: str | None = None) -> DenseCost:
-    """What scoring every position of an image of that size costs, in one pass and crop by crop.
-
-    Raises:
-        CnnirError: from `dense_maps`; ``macs-unknown`` where a node's cost is not known.
-    """
-    classifier = _Classifier.of(graph, output)
-    rows, columns = classifier.positions(height, width)
-    whole = classifier.dense.bind(**dict(zip(classifier.names, (height, width), strict=True)))
-    return DenseCost((rows, columns), _macs(whole), _macs(graph) * rows * columns)
-
-
-def _macs(graph: Graph) -> int:
-    found = costs(graph)
-    if found.macs is None or not is_known(found.macs):
-        raise CnnirError("macs-unknown", "the cost of the network is not known", got="; ".join(found.reasons))
-    return found.macs
-
-
 @dataclass(frozen=True)
-class _Classifier:
+class Classifier:
     """A network and its dense form.
 
     Attributes:
+        crop: The network at its native size, as far as that is known.
         dense: Takes images of any size and gives score maps.
         input: Name of its input.
         axes: Of the image's height and width.
@@ -155,6 +37,7 @@ class _Classifier:
         output: Name of the output.
     """
 
+    crop: Graph
     dense: Graph
     input: str
     axes: tuple[int, int]
@@ -162,7 +45,7 @@ class _Classifier:
     output: str
 
     @classmethod
-    def of(cls, graph: Graph, output: str | None) -> "_Classifier":
+    def of(cls, graph: Graph, output: str | None, native: tuple[int, int] | None = None) -> "Classifier":
         names = [value.name for value in graph.outputs]
         if output is None and len(names) != 1:
             raise CnnirError("usage", "which output's scores?", expected="output=NAME", got=", ".join(names))
@@ -174,30 +57,66 @@ class _Classifier:
                 "one image is needed, as the only input",
                 got=", ".join(value.name for value in graph.inputs),
             )
+        axes = image_axes(graph.inputs[0]) or (2, 3)
+        if native is not None:
+            graph = _at_native_size(graph, axes, native)
         result = apply(graph, FcToConv(dense=True, keep_interface=False))
         if not result.modified:
             refusal = result.refusals[0]
+            open_ = "native height" in refusal.reason or "native width" in refusal.reason
+            fold = "where the graph computes its own shapes, the pass fold comes first"
             raise CnnirError(
                 "not-dense", "the network cannot score every position", node=", ".join(refusal.nodes) or None,
-                got=refusal.reason, hint="where the graph computes its own shapes, the pass fold comes first",
+                got=refusal.reason, hint="native=(height, width) says what it was made for" if open_ else fold,
             )  # fmt: skip
-        axes = image_axes(graph.inputs[0]) or (2, 3)
         shape = _tensor(graph.inputs[0]).shape
-        return cls(result.graph, graph.inputs[0].name, axes, (shape[axes[0]], shape[axes[1]]), output or names[0])
+        sizes = (shape[axes[0]], shape[axes[1]])
+        return cls(graph, result.graph, graph.inputs[0].name, axes, sizes, output or names[0])
 
-    @property
-    def names(self) -> tuple[str, str]:
-        """The symbols of height and width."""
+    def require_windows(self) -> None:
+        """Demand that every score comes from a window of the image.
+
+        Raises:
+            CnnirError: ``whole-image`` naming the nodes that look at all of it.
+        """
+        read = {self.dense.value(self.output)}
+        for node in reversed(self.dense.nodes):
+            if any(value in read for value in node.outputs):
+                read.update(node.operands)
+        found = [(node, why) for node, why in whole_image_nodes(self.dense) if any(out in read for out in node.outputs)]
+        if found:
+            raise CnnirError(
+                "whole-image", "a score would depend on the whole image", got=found[0][1],
+                node=", ".join(node.label for node, _ in found),
+                hint='crops="exact" scores each crop by itself, allow="whole-image" takes the scores as they are',
+            )  # fmt: skip
+
+    def bindings(self, height: int, width: int) -> dict[str, int]:
+        """What the symbols of the dense network's input are for an image of that size.
+
+        Raises:
+            CnnirError: ``constraint`` when the input takes no image of that size, ``dims-unbound`` when its height or
+                width depends on several symbols.
+        """
+        found: dict[str, int] = {}
         shape = _tensor(self.dense.value(self.input)).shape
-        height, width = (next(iter(sorted(symbols(shape[axis])))) for axis in self.axes)
-        return height, width
+        for axis, size in zip(self.axes, (height, width), strict=True):
+            dim = bind(shape[axis], found)
+            names = symbols(dim)
+            if len(names) > 1:
+                raise CnnirError("dims-unbound", "the size of the input depends on several symbols", got=dim)
+            found.update({name: _solved(dim, name, size) for name in names})
+            if bind(dim, found) != size:
+                raise CnnirError(
+                    "constraint", "the network takes no image of that size", node=self.input,
+                    expected=" x ".join(str(shape[one]) for one in self.axes), got=f"{height} x {width}",
+                )  # fmt: skip
+        return found
 
     def positions(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the score map, by the formula in its type."""
-        rows, columns = (
-            bind(dim, dict(zip(self.names, (height, width), strict=True)))
-            for dim in _tensor(self.dense.value(self.output)).shape[2:]
-        )
+        bindings = self.bindings(height, width)
+        rows, columns = (bind(dim, bindings) for dim in _tensor(self.dense.value(self.output)).shape[2:])
         if not is_known(rows) or not is_known(columns):
             raise CnnirError("dims-unbound", "the size of the score map is not known", node=self.output)
         return rows, columns
@@ -275,6 +194,34 @@ class _Classifier:
         if shape[0] == images or not is_known(shape[0]):
             return self.dense
         return self.dense.resize({self.input: [images, *(dim if is_known(dim) else str(dim) for dim in shape[1:])]})
+
+
+def _at_native_size(graph: Graph, axes: tuple[int, int], native: tuple[int, int]) -> Graph:
+    """The network at the size that the caller says it was made for.
+
+    Raises:
+        CnnirError: ``usage`` for what is no size, ``constraint`` where the network has another.
+    """
+    if not isinstance(native, Sequence) or isinstance(native, str) or len(native) != 2:
+        raise CnnirError("usage", "a native size is a height and a width", got=repr(native))
+    value = graph.inputs[0]
+    shape = list(_tensor(value).shape)
+    for axis, size in zip(axes, native, strict=True):
+        whole = outside_int(size, "a native size", least=1, node=value.name)
+        if is_known(shape[axis]) and shape[axis] != whole:
+            raise CnnirError("constraint", "the network has another size", node=value.name, expected=shape, got=native)
+        shape[axis] = whole
+    return graph.resize({value.name: [dim if is_known(dim) else str(dim) for dim in shape]})
+
+
+def _solved(dim: Dim, name: str, size: int) -> int:
+    """The value of the symbol at which a dim that grows with it reaches a size, or the next above."""
+    least, most = 1, size + _PATIENCE
+    while least < most:
+        middle = (least + most) // 2
+        reached = bind(dim, {name: middle})
+        least, most = (middle + 1, most) if is_known(reached) and reached < size else (least, middle)
+    return least
 
 
 def _tensor(value: Value) -> TensorType:

@@ -1,0 +1,138 @@
+"""Ops of ONNX that cnnir carries as opaque nodes, where they stand in a head.
+
+Those that compute element by element do the same on a map. Those with an axis do it over the channels of each position:
+directly where the axis can be said, else between two transposes to channels-last. Reductions over rows and columns
+that have no form as a pooling of ours are refused by name.
+"""
+
+from collections.abc import Sequence
+
+from cnnir.graph import Node, Value
+from cnnir.ops import Opaque, Transpose
+from cnnir.ops.opaque import hooks
+from cnnir.passes.fc_to_conv.editor import Editor
+from cnnir.passes.fc_to_conv.parameters import constant
+from cnnir.passes.fc_to_conv.pooling import pooled_largest
+from cnnir.passes.fc_to_conv.rules import Fit, Layouts, arithmetic, data, only_ones, pointwise, rules, words
+from cnnir.passes.fc_to_conv.unfit import Unfit
+
+UNARY = frozenset((
+    "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Celu", "Cos", "Cosh", "Elu", "Erf",
+    "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "Identity", "IsInf", "IsNaN", "LeakyRelu", "Log", "Mish", "Neg",
+    "Not", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign",
+    "Sqrt", "Swish", "Tan", "Tanh", "ThresholdedRelu",
+))  # fmt: skip
+"""ONNX's functions of one tensor, element by element."""
+
+BINARY = frozenset((
+    "Add", "And", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Div", "Equal", "Greater", "GreaterOrEqual",
+    "Less", "LessOrEqual", "Max", "Mean", "Min", "Mod", "Mul", "Or", "PRelu", "Pow", "Sub", "Sum", "Where", "Xor",
+))  # fmt: skip
+"""ONNX's functions of several tensors, element by element, operands broadcast."""
+
+_REDUCTIONS = frozenset((
+    "GlobalLpPool", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin",
+    "ReduceProd", "ReduceSum", "ReduceSumSquare",
+))  # fmt: skip
+
+_PRODUCTS = frozenset(("Einsum", "MatMulInteger", "QGemm", "QLinearMatMul", "MatMulNBits"))
+
+_TO_LAST, _TO_FIRST = Transpose((0, 2, 3, 1)), Transpose((0, 3, 1, 2))
+
+_ONE_AXIS = 13
+"""Since this opset LogSoftmax has one axis; before, everything from its axis on was summed over together."""
+
+
+def is_unary(node: Node) -> bool:
+    """True for an opaque function of one tensor, element by element."""
+    return _standard(node) and node.op.kind in UNARY and len(node.operands) == 1
+
+
+def is_elementwise(node: Node) -> bool:
+    """True for an opaque function of tensors, element by element."""
+    return is_unary(node) or (_standard(node) and node.op.kind in BINARY)
+
+
+def is_reduction(node: Node) -> bool:
+    """True for an opaque reduction."""
+    return _standard(node) and node.op.kind in _REDUCTIONS
+
+
+def is_product(node: Node) -> bool:
+    """True for an opaque fully connected layer, or what may be one."""
+    return isinstance(node.op, Opaque) and node.op.op_type in _PRODUCTS
+
+
+def _standard(node: Node) -> bool:
+    op = node.op
+    return isinstance(op, Opaque) and not op.domain and not op.captures and op.present == (True,)
+
+
+@rules.rule(Opaque)
+def foreign(op: Opaque, node: Node, layouts: Layouts) -> Fit:
+    """An op of ONNX that is not defined here."""
+    if is_unary(node):
+        return pointwise(op, node, layouts)
+    if _standard(node) and op.kind in BINARY and any(value in layouts for value in node.operands):
+        return arithmetic(op, node, layouts)
+    if _standard(node) and op.kind == "LogSoftmax":
+        return _log_softmax(op, node, layouts)
+    if _standard(node) and op.kind == "LayerNormalization":
+        return _layer_normalization(op, node, layouts)
+    if is_reduction(node):
+        return _reduction(op, node, layouts)
+    raise Unfit(f"{op.kind} is not known to treat every position alike", node)
+
+
+def _log_softmax(op: Opaque, node: Node, layouts: Layouts) -> Fit:
+    value, layout = data(node, layouts)
+    rank = len(layout.axes)
+    axis = _integer(op, "axis", -1 if op.version >= _ONE_AXIS else 1) % rank
+    letters = layout.over((axis,) if op.version >= _ONE_AXIS else range(axis, rank))
+    if letters.replace("H", "").replace("W", "") != "C" or not only_ones(layout, letters.replace("C", "")):
+        raise Unfit(f"it sums over {words(letters)} and not over the channels", node)
+    if op.version >= _ONE_AXIS:
+        over = hooks().altered(op, {"axis": 1})
+        return Fit(layout, lambda editor: editor.insert(over, [editor.map(value)], node))
+    return Fit(layout, lambda editor: _channels_last(editor, hooks().altered(op, {"axis": 3}), value, (), node))
+
+
+def _layer_normalization(op: Opaque, node: Node, layouts: Layouts) -> Fit:
+    value, layout = data(node, layouts)
+    rank = len(layout.axes)
+    letters = layout.over(range(_integer(op, "axis", -1) % rank, rank))
+    if layout.axes[-1] != "C" or letters != "C":
+        raise Unfit(f"it normalises over {words(letters)} and not over the channels", node)
+    if any(constant(parameter) is None for parameter in node.operands[1:]):
+        raise Unfit("its parameters are computed", node)
+    over = hooks().altered(op, {"axis": -1})
+    return Fit(layout, lambda editor: _channels_last(editor, over, value, node.inputs[1:], node))
+
+
+def _channels_last(editor: Editor, op: Opaque, value: Value, others: Sequence[Value | None], node: Node) -> Value:
+    """The op between two transposes, so that the channels are the last axis."""
+    turned = editor.insert(_TO_LAST, [editor.map(value)], node)
+    return editor.insert(_TO_FIRST, [editor.insert(op, [turned, *others], node)], node)
+
+
+def _reduction(op: Opaque, node: Node, layouts: Layouts) -> Fit:
+    value, layout = data(node, layouts)
+    axes = _axes(op, node)
+    if op.kind != "ReduceMax" or axes is None:
+        raise Unfit(f"{op.kind} over whole maps has no form as pooling with a fixed window here", node)
+    front = sorted(axis % len(layout.axes) for axis in axes)
+    return pooled_largest(node, value, layout, front, keepdims=bool(_integer(op, "keepdims", 1)))
+
+
+def _axes(op: Opaque, node: Node) -> list[int] | None:
+    """The axes of a reduction, an attribute at first and an operand since opset 18; None when they are not known."""
+    found = hooks().settings(op).get("axes")
+    if isinstance(found, tuple):
+        return [int(axis) for axis in found]
+    weight = constant(node.inputs[1]) if len(node.inputs) > 1 else None
+    return [int(axis) for axis in weight.array()] if weight is not None else None
+
+
+def _integer(op: Opaque, name: str, default: int) -> int:
+    found = hooks().settings(op).get(name, default)
+    return found if isinstance(found, int) else default
