@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import onnx
+from zoo_page import zoo_page
 
 import cnnir
 from cnnir.exporters.onnx.mapping import readers, writers
@@ -108,7 +109,11 @@ def arena_map() -> str:
     return plan_svg(cnnir.load(network).plan())
 
 
-PAGES: dict[str, Callable[[], str]] = {"ops.md": ops_page, "images/inception_v1.svg": arena_map}
+PAGES: dict[str, Callable[[], str]] = {
+    "ops.md": ops_page,
+    "zoo.md": zoo_page,
+    "images/inception_v1.svg": arena_map,
+}
 
 
 def main() -> int:

@@ -1,0 +1,104 @@
+"""Every network of the zoo at full size: figures, times, and NumPy against ONNX Runtime.
+
+    python -m benchmarks.zoo [--match TEXT] [--no-values]
+
+For each network: parameters, MACs and planned peak; seconds for making it and printing its table, and for planning it
+and proving the plan; and how far NumPy, inside the planned arena, and ONNX Runtime are apart on the exported file,
+relative to the largest element (biases and statistics drawn at random, the tensor before a last Softmax compared too).
+Exits with 1 when a stated target is missed: the table in under two seconds, the difference below one in ten thousand.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnir import zoo
+from cnnir.reports.text import format_count, table_text
+from cnnir.units import format_size
+from tests.zoo.judge import difference
+
+TABLE_LIMIT = 2.0
+"""Seconds for making a network and printing its table."""
+
+DIFFERENCE_LIMIT = 1e-4
+"""Between NumPy and ONNX Runtime, relative to the largest element."""
+
+_HEADINGS = ("params", "MACs", "peak", "table, s", "plan, s", "difference", "seconds")
+
+
+@dataclass
+class Result:
+    """What came of one network; `difference` is None where it was not asked for, `values` the seconds it took."""
+
+    params: str
+    macs: str
+    peak: str
+    table: float
+    plan: float
+    difference: float | None
+    values: float
+
+    @property
+    def missed(self) -> list[str]:
+        """The targets that were missed, in words."""
+        found = [] if self.table < TABLE_LIMIT else [f"table: {self.table:.2f} s, target {TABLE_LIMIT} s"]
+        if self.difference is not None and not self.difference < DIFFERENCE_LIMIT:
+            found.append(f"difference: {self.difference:.1e}, target {DIFFERENCE_LIMIT}")
+        return found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print a line for each network; 1 when a target is missed."""
+    parser = argparse.ArgumentParser(description="Every network of the zoo at full size.")
+    parser.add_argument("--match", default="", help="only networks whose name contains this")
+    parser.add_argument("--no-values", action="store_true", help="figures and times alone: nothing is run")
+    options = parser.parse_args(argv)
+    print(f"{'':20}" + "".join(f"{heading:>17}" for heading in _HEADINGS))
+    missed: list[str] = []
+    for name in zoo.NETWORKS:
+        if options.match in name:
+            result = measure(name, values=not options.no_values)
+            _show(name, result)
+            missed += [f"{name}, {words}" for words in result.missed]
+    for words in missed:
+        print(f"MISSED {words}")
+    return 1 if missed else 0
+
+
+def measure(name: str, *, values: bool) -> Result:
+    """Make, tabulate, plan and run one network as it is without options."""
+    begin = time.perf_counter()
+    graph = zoo.build(name)
+    table = graph.table()
+    table_text(table)
+    printed = time.perf_counter()
+    plan = graph.plan()
+    plan.check(graph)
+    planned = time.perf_counter()
+    off = None
+    if values:
+        with tempfile.TemporaryDirectory() as folder:
+            off = difference(graph, Path(folder), planned=True)
+    return Result(
+        format_count(table.totals.params),
+        format_count(table.totals.macs),
+        format_size(plan.arena_bytes),
+        printed - begin,
+        planned - printed,
+        off,
+        time.perf_counter() - planned,
+    )
+
+
+def _show(name: str, result: Result) -> None:
+    off = "" if result.difference is None else f"{result.difference:.1e}"
+    cells = (result.params, result.macs, result.peak, f"{result.table:.3f}", f"{result.plan:.3f}", off)
+    print(f"{name:20}" + "".join(f"{cell:>17}" for cell in (*cells, f"{result.values:.1f}")), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
