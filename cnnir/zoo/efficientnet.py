@@ -4,7 +4,7 @@ import math
 
 from cnnir.builder import Extent, GraphBuilder, Size
 from cnnir.graph import Graph, Value
-from cnnir.zoo.layers import channels, classify, conv_norm, rounded, squeeze_excite
+from cnnir.zoo.layers import channels, classify, conv_norm, multiplier, rounded, squeeze_excite
 from cnnir.zoo.registry import network
 
 PAPER = 'Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019), table 1'
@@ -34,7 +34,11 @@ def efficientnet_b0(
         width: Multiplier of all channels (1.0 for B1, 1.1 for B2, 1.2 for B3).
         depth: Multiplier of the blocks of each stage, rounded up (1.1 for B1, 1.2 for B2, 1.4 for B3).
         seed: Of the initial weights.
+
+    Raises:
+        CnnirError: ``option-value`` for multipliers that are no positive numbers.
     """
+    width, depth = multiplier(width, "width", "efficientnet_b0"), multiplier(depth, "depth", "efficientnet_b0")
     builder = GraphBuilder("efficientnet_b0", seed=seed)
     x = builder.image(3, size, batch=batch)
     names = "features.0.0", "features.0.1"

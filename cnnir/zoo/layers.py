@@ -1,9 +1,11 @@
 """What the networks are made of: a normalised convolution, a gate over channels, a classifier at the end."""
 
+import math
 from collections.abc import Callable
 from typing import TypeAlias
 
 from cnnir.builder import GraphBuilder, Padding
+from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
 
 Activation: TypeAlias = Callable[..., Value]
@@ -88,3 +90,21 @@ def rounded(count: float, divisor: int = 8) -> int:
     """
     nearest = max(divisor, int(count + divisor / 2) // divisor * divisor)
     return nearest if nearest >= 0.9 * count else nearest + divisor
+
+
+def multiplier(value: float, option: str, node: str) -> float:
+    """A multiplier that was given from outside.
+
+    Args:
+        value: What was given.
+        option: Under which name.
+        node: To which network.
+
+    Raises:
+        CnnirError: ``option-value`` for what is no positive number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise CnnirError(
+            "option-value", f"{option} is a multiplier", node=node, expected="a positive number", got=value
+        )
+    return value

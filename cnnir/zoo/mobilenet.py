@@ -8,7 +8,7 @@ from functools import partial
 
 from cnnir.builder import Extent, GraphBuilder, Size
 from cnnir.graph import Graph, Value
-from cnnir.zoo.layers import channels, classify, conv_norm, rounded, squeeze_excite
+from cnnir.zoo.layers import channels, classify, conv_norm, multiplier, rounded, squeeze_excite
 from cnnir.zoo.registry import network
 
 FIRST = (
@@ -36,7 +36,11 @@ def mobilenet_v1(
         batch: Images at once.
         width: Multiplier of all channels (alpha in the paper).
         seed: Of the initial weights.
+
+    Raises:
+        CnnirError: ``option-value`` for a width that is no positive number.
     """
+    width = multiplier(width, "width", "mobilenet_v1")
     builder = GraphBuilder("mobilenet_v1", seed=seed)
     x = builder.image(3, size, batch=batch)
     x = conv_norm(builder, x, int(32 * width), kernel=3, stride=2, names=("conv1", "bn1"))
@@ -74,7 +78,11 @@ def mobilenet_v2(
         batch: Images at once.
         width: Multiplier of all channels; those of the last convolution are never multiplied by less than one.
         seed: Of the initial weights.
+
+    Raises:
+        CnnirError: ``option-value`` for a width that is no positive number.
     """
+    width = multiplier(width, "width", "mobilenet_v2")
     builder = GraphBuilder("mobilenet_v2", seed=seed)
     x = builder.image(3, size, batch=batch)
     names = "features.0.0", "features.0.1"
@@ -194,7 +202,11 @@ def mobilenet_v3(
         batch: Images at once.
         width: Multiplier of all channels.
         seed: Of the initial weights.
+
+    Raises:
+        CnnirError: ``option-value`` for a width that is no positive number.
     """
+    width = multiplier(width, "width", name)
     builder = GraphBuilder(name, seed=seed)
     x = builder.image(3, size, batch=batch)
     names = "features.0.0", "features.0.1"

@@ -9,6 +9,7 @@ from functools import partial
 from cnnir.builder import Extent, GraphBuilder, Size
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph
+from cnnir.types import outside_int
 from cnnir.zoo.cells import Block, Cell, Grown, Stack
 from cnnir.zoo.registry import network
 
@@ -87,9 +88,11 @@ def nasnet(
         seed: Of the initial weights.
 
     Raises:
-        CnnirError: ``option-value`` for a width that the two cells before the first stage cannot divide.
+        CnnirError: ``option-value`` for a width that the two cells before the first stage cannot divide,
+            ``dim-number`` or ``dim-negative`` for counts that are none.
     """
-    _check_width(name, width)
+    cells = outside_int(cells, "cells", least=1, node=name)
+    width = _checked_width(width, name)
     builder = GraphBuilder(name, seed=seed)
     stack = Stack(builder)
     past = [stack.stem(builder.image(3, size, batch=batch), stem)]
@@ -129,9 +132,11 @@ def pnasnet5_large(
         seed: Of the initial weights.
 
     Raises:
-        CnnirError: ``option-value`` for a width that the two cells before the first stage cannot divide.
+        CnnirError: ``option-value`` for a width that the two cells before the first stage cannot divide,
+            ``dim-number`` or ``dim-negative`` for counts that are none.
     """
-    _check_width("pnasnet5_large", width)
+    cells = outside_int(cells, "cells", least=1, node="pnasnet5_large")
+    width = _checked_width(width, "pnasnet5_large")
     builder = GraphBuilder("pnasnet5_large", seed=seed)
     stack = Stack(builder)
     past = [stack.stem(builder.image(3, size, batch=batch), stem)]
@@ -144,11 +149,13 @@ def pnasnet5_large(
     return stack.classified(past[-1], classes)
 
 
-def _check_width(name: str, width: int) -> None:
-    if width < 4 or width % 4:
+def _checked_width(width: int, node: str) -> int:
+    width = outside_int(width, "width", least=4, node=node)
+    if width % 4:
         raise CnnirError(
-            "option-value", "the stem has a quarter of the width", node=name, expected="4, 8, ...", got=width
+            "option-value", "the stem has a quarter of the width", node=node, expected="4, 8, ...", got=width
         )
+    return width
 
 
 nasnet_a_large = network("nasnet_a_large", "NASNet-A large (6 @ 4032)", NASNET)(

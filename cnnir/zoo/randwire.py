@@ -8,7 +8,7 @@ import numpy as np
 from cnnir.builder import Extent, GraphBuilder, Size
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
-from cnnir.types import DType
+from cnnir.types import DType, outside_int
 from cnnir.weights import Fill
 from cnnir.zoo.layers import channels, classify, conv_norm
 from cnnir.zoo.registry import network
@@ -60,13 +60,19 @@ def watts_strogatz(nodes: int, neighbours: int, probability: float, seed: Sequen
         seed: Of the random numbers.
 
     Raises:
-        CnnirError: ``option-value`` for numbers that give no ring.
+        CnnirError: ``option-value`` for numbers that give no ring, ``dim-number`` or ``dim-negative`` for counts that
+            are none.
     """
-    if neighbours < 2 or neighbours % 2 or nodes <= neighbours or not 0 <= probability <= 1:
+    nodes, neighbours = (
+        outside_int(count, option, least=2, node="randwire_small")
+        for count, option in ((nodes, "nodes"), (neighbours, "neighbours"))
+    )
+    likely = isinstance(probability, int | float) and 0 <= probability <= 1
+    if neighbours % 2 or nodes <= neighbours or not likely:
         raise CnnirError(
             "option-value",
             "these numbers give no small world",
-            node="randwire",
+            node="randwire_small",
             expected="an even number of neighbours, fewer than nodes, and a probability of 0 to 1",
             got=f"{nodes} nodes, {neighbours} neighbours, {probability}",
         )
@@ -114,8 +120,11 @@ def randwire_small(
         seed: Of the initial weights.
 
     Raises:
-        CnnirError: ``option-value`` for numbers that give no ring.
+        CnnirError: ``option-value`` for numbers that give no ring, ``dim-number`` or ``dim-negative`` for counts that
+            are none.
     """
+    width = outside_int(width, "width", least=2, node="randwire_small")
+    wiring = outside_int(wiring, "wiring", least=0, node="randwire_small")
     builder = GraphBuilder("randwire_small", seed=seed)
     x = builder.image(3, size, batch=batch)
     x = conv_norm(builder, x, width // 2, kernel=3, stride=2, names=("conv1", "bn1"))
