@@ -1,6 +1,7 @@
 """Comparing two networks: what differs, how much, and what that costs."""
 
 from cnnir.compare.differ import diff
+from cnnir.compare.figures import at_common_sizes, figures
 from cnnir.compare.model import (
     FieldChange,
     Figure,
@@ -12,6 +13,7 @@ from cnnir.compare.model import (
     OutputError,
     WeightChange,
 )
+from cnnir.compare.side_by_side import figures_text
 from cnnir.compare.text import diff_text
 
 __all__ = [
@@ -24,6 +26,9 @@ __all__ = [
     "OperandChange",
     "OutputError",
     "WeightChange",
+    "at_common_sizes",
     "diff",
     "diff_text",
+    "figures",
+    "figures_text",
 ]

@@ -8,6 +8,7 @@ from cnnir.compare.matching import Matching
 from cnnir.compare.measure import distance
 from cnnir.compare.model import FieldChange, GraphDiff, InterfaceChange, NodeChange, OperandChange, WeightChange
 from cnnir.compare.numeric import numeric
+from cnnir.compare.wiring import same_operand, same_source
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
 from cnnir.text.printer import print_op
@@ -73,32 +74,12 @@ class _Nodes:
                 if (value, twin) not in self.told and (found := _weight(value, value.weight, twin, twin.weight)):
                     weights.append(found)
                 self.told.add((value, twin))
-            elif not self._same(value, twin):
+            elif not same_operand(self.pairs.values, self.loose, value, twin):
                 name = node.op.operand(index).name if node.op.operands else str(index)
                 operands.append(OperandChange(name, value.name if value else None, twin.name if twin else None))
         if not (fields or operands or weights):
             return None
         return NodeChange(node.label, other.label, fields, tuple(operands), tuple(weights))
-
-    def _same(self, value: Value | None, twin: Value | None) -> bool:
-        """Do both read the same, looking through nodes that are told of as added or removed?"""
-        if value is None or twin is None:
-            return value is twin
-        if value.weight is not None or twin.weight is not None:
-            return False
-        if self.pairs.values.get(value) is twin:
-            return True
-        ours, theirs = self._behind(value), self._behind(twin)
-        return (ours is not value or theirs is not twin) and self.pairs.values.get(ours) is theirs
-
-    def _behind(self, value: Value) -> Value:
-        """The first operand of what was added or removed in front of a reader, and so on."""
-        while value.producer in self.loose and value.producer is not None:
-            made = [operand for operand in value.producer.operands if operand.weight is None]
-            if not made:
-                break
-            value = made[0]
-        return value
 
 
 def _operand(node: Node, index: int) -> Value | None:
@@ -132,15 +113,6 @@ def _weight(value: Value, weight: Weight, twin: Value, other: Weight) -> WeightC
     return WeightChange(*names, found.absolute, found.relative, found.elements, reason)
 
 
-def _same_source(matched: Matching, value: Value, other: Value) -> bool:
-    """Do two outputs come from the same place: a matched node's same output, the same input, equal contents?"""
-    if value.weight is not None or other.weight is not None:
-        return value.weight is not None and other.weight is not None and value.weight.equals(other.weight)
-    if value.producer is None or other.producer is None:
-        return (value, other) in matched.inputs
-    return matched.values.get(value) is other
-
-
 def _interface(kind: str, matched: Matching, before: Graph, after: Graph) -> list[InterfaceChange]:
     """Inputs or outputs that are not the same at the same place, or do not come from there."""
     pairs = matched.inputs if kind == "input" else matched.outputs
@@ -158,7 +130,7 @@ def _interface(kind: str, matched: Matching, before: Graph, after: Graph) -> lis
             what += ["retyped"] if value.type != other.type else []
             moved = not same_order and first.index(value) != second.index(other)
             what += ["moved"] if moved else []
-            what += ["rewired"] if kind == "output" and not _same_source(matched, value, other) else []
+            what += ["rewired"] if kind == "output" and not same_source(matched.values, value, other) else []
         if what:
             result.append(
                 InterfaceChange(

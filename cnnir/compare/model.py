@@ -106,6 +106,17 @@ class Figure:
             return None
         return self.after - self.before
 
+    def as_json(self) -> dict[str, Any]:
+        """Numbers, or null with the formula or the reason beside it."""
+        entry: dict[str, Any] = {"name": self.name, "unit": self.unit}
+        for name, dim, reason in (
+            ("before", self.before, self.reason), ("after", self.after, self.other_reason),
+        ):  # fmt: skip
+            entry[name] = dim if dim is not None and is_known(dim) else None
+            entry[f"{name}_formula"] = format_dim(dim) if dim is not None and not is_known(dim) else None
+            entry[f"{name}_reason"] = reason
+        return {**entry, "difference": self.difference}
+
 
 @dataclass(frozen=True, slots=True)
 class OutputError:
@@ -208,7 +219,7 @@ class GraphDiff:
             "renamed": self.renamed,
             "retyped": self.retyped,
             "opsets": [{"domain": name, "before": old, "after": new} for name, old, new in self.opsets],
-            "figures": [_figure(figure) for figure in self.figures],
+            "figures": [figure.as_json() for figure in self.figures],
             "numeric": numeric,
         }
 
@@ -220,17 +231,6 @@ class GraphDiff:
         from cnnir.compare.text import diff_text  # noqa: PLC0415  the text is made from this model
 
         return diff_text(self)
-
-
-def _figure(figure: Figure) -> dict[str, Any]:
-    entry: dict[str, Any] = {"name": figure.name, "unit": figure.unit}
-    for name, dim, reason in (
-        ("before", figure.before, figure.reason), ("after", figure.after, figure.other_reason),
-    ):  # fmt: skip
-        entry[name] = dim if dim is not None and is_known(dim) else None
-        entry[f"{name}_formula"] = format_dim(dim) if dim is not None and not is_known(dim) else None
-        entry[f"{name}_reason"] = reason
-    return {**entry, "difference": figure.difference}
 
 
 def _finite(number: float | None) -> float | str | None:

@@ -1,10 +1,7 @@
 """A comparison as plain text."""
 
-from collections.abc import Sequence
-
-from cnnir.compare.model import RULE, Figure, GraphDiff, InterfaceChange, NodeChange, Numeric, WeightChange
-from cnnir.dims import Dim, format_dim, is_known
-from cnnir.units import format_size
+from cnnir.compare.model import RULE, GraphDiff, InterfaceChange, NodeChange, Numeric, WeightChange
+from cnnir.compare.side_by_side import figures_text
 
 
 def diff_text(found: GraphDiff) -> str:
@@ -15,7 +12,7 @@ def diff_text(found: GraphDiff) -> str:
     lines += [f"+ {label}" for label in found.added]
     lines += [line for change in found.changed for line in _node(change)]
     lines += [f"opset {domain or 'ai.onnx'}: {old or 'none'} -> {new or 'none'}" for domain, old, new in found.opsets]
-    lines += ["", *_figures(found.figures)]
+    lines += ["", *figures_text(found.figures).splitlines()]
     lines += _numeric(found.numeric) if found.numeric is not None else []
     return "\n".join([*lines, f"rule: {RULE}", ""])
 
@@ -54,51 +51,6 @@ def _weight(weight: WeightChange) -> str:
     figures = f"{weight.elements} elements differ, by at most {weight.absolute:.4g}"
     extra = f"; {weight.reason}" if weight.reason else ""
     return f"weight {name}: {types}, {figures} ({weight.relative:.3g} of the largest){extra}"
-
-
-def _figures(figures: Sequence[Figure]) -> list[str]:
-    rows = [("", "before", "after", "difference")]
-    for figure in figures:
-        name = f"{figure.name} ({figure.unit})" if figure.unit else figure.name
-        rows.append((name, _dim(figure.before), _dim(figure.after), _difference(figure)))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = [
-        f"{row[0]:<{widths[0]}}  " + "  ".join(f"{row[column]:>{widths[column]}}" for column in (1, 2, 3))
-        for row in rows
-    ]
-    lines = [line.rstrip() for line in lines]
-    for figure in figures:
-        name = f"{figure.name} ({figure.unit})" if figure.unit else figure.name
-        for side, dim, reason in (
-            ("before", figure.before, figure.reason),
-            ("after", figure.after, figure.other_reason),
-        ):
-            lines += [f"not known, {name} {side}: {reason}"] if reason else []
-            lines += [f"{name} {side}: {format_dim(dim)}"] if dim is not None and _dim(dim) == _BELOW else []
-    return lines
-
-
-_BELOW = "see below"
-"""Stands in the table for a formula that is wider than a column should be."""
-
-_WIDEST = 24
-
-
-def _dim(dim: Dim | None) -> str:
-    if dim is None:
-        return "?"
-    text = f"{dim:,}" if is_known(dim) else format_dim(dim)
-    return text if len(text) <= _WIDEST else _BELOW
-
-
-def _difference(figure: Figure) -> str:
-    change = figure.difference
-    if change is None:
-        return "?" if figure.before != figure.after or figure.before is None else "same"
-    if not change:
-        return "same"
-    sign = "+" if change > 0 else "-"
-    return f"{sign}{format_size(abs(change))}" if figure.unit == "bytes" else f"{change:+,}"
 
 
 def _numeric(found: Numeric) -> list[str]:
