@@ -76,11 +76,14 @@ class GraphBuilder:
         name: Of the network.
         seed: Of its initial weights.
         dtype: Element type of inputs and weights.
+
+    Raises:
+        CnnirError: ``dim-number`` or ``dim-negative`` for a seed that is none.
     """
 
     def __init__(self, name: str, *, seed: int = 0, dtype: DType = DType.FLOAT32) -> None:
         self.graph = Graph(name)
-        self.seed = seed
+        self.seed = outside_int(seed, "seed")
         self.dtype = dtype
         self._counts: dict[str, int] = {}
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cnnir import CnnirError, zoo
+from cnnir.ops import AveragePool, BatchNormalization, Conv, Relu
 from cnnir.types import TensorType
 from tests.models import random_input, with_random_weights
 
@@ -83,6 +84,18 @@ def test_normalisation(name: str) -> None:
     np.testing.assert_allclose(found["norm1"], x / (2 + 1e-4 * sums) ** 0.75, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["googlenet_bn", "inception_v3"])
+def test_normalised_convolutions(name: str) -> None:
+    """Torchvision's BasicConv2d: no bias, an epsilon of 0.001, ReLU; averages count the padding."""
+    nodes = list(zoo.build(name).nodes)
+    convolutions = [node for node in nodes if isinstance(node.op, Conv)]
+    normalisations = [node.op for node in nodes if isinstance(node.op, BatchNormalization)]
+    assert all(len(node.operands) == 2 for node in convolutions)
+    assert len(normalisations) == len(convolutions) == sum(isinstance(node.op, Relu) for node in nodes)
+    assert {np.float32(op.epsilon) for op in normalisations} == {np.float32(0.001)}
+    assert all(node.op.count_include_pad for node in nodes if isinstance(node.op, AveragePool))
+
+
 @pytest.mark.parametrize(
     ("name", "code"),
     [
@@ -92,6 +105,7 @@ def test_normalisation(name: str) -> None:
         ("googlenet{width=1}", "zoo-width"),
         ("nielsen{layers=some}", "dim-number"),
         ("alexnet{hidden=0}", "dim-negative"),
+        ("nin{seed=random}", "dim-number"),
         ("alexnet{size=64}", "window-too-large"),
     ],
 )
