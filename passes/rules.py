@@ -13,7 +13,7 @@ from typing import ClassVar, TypeAlias
 
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node
-from cnnir.passes.base import Journal, Pass, Preserves
+from cnnir.passes.base import Change, Journal, Pass, Preserves
 from cnnir.passes.patterns import Match, Pattern, find
 from cnnir.passes.registry import register
 from cnnir.rewriter import Rewriter
@@ -50,13 +50,14 @@ class RulePass(Pass):
         changed = False
         for found in find(rewriter.graph, type(self).pattern):
             nodes = tuple(dict.fromkeys(found.covered))
+            labels = tuple(node.label for node in nodes)  # as they are found: the rule may put other ops in
             journal.at(found.root)
             try:
                 what = type(self).act(found, rewriter)
             except NotApplicable as reason:
                 refused.append((str(reason), nodes))
                 continue
-            journal.change(what, nodes)
+            journal.changes.append(Change(what, labels))
             changed = True
         return changed
 

@@ -2,18 +2,27 @@
 
 import argparse
 import json
-from dataclasses import fields
+import math
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cnnir.cli.models import open_model
-from cnnir.cli.output import OK, emit, say
+from cnnir.cli.output import OK, emit, say, width
+from cnnir.compare import Figure, at_common_sizes, figures, figures_text
+from cnnir.errors import CnnirError
 from cnnir.exporters.onnx import save
-from cnnir.passes import Pass, PassResult, Pipeline, all_passes, apply
-from cnnir.passes.base import StageRecord, option_name
+from cnnir.passes import Pass, PassResult, Pipeline, StageRecord, ValueCheck, all_passes, apply, broken_passes
+from cnnir.passes.options import option_defaults, required_options
+from cnnir.reports.table import ACCOUNTING
 
 _SHOWN = 12
 """Changes and refusals listed of each pass; the rest are counted, and in the JSON."""
+
+_ARENA = "planned arena: activations alone, in the file's own order"
+"""The rule of that figure; those of the others stand with the per-layer table."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,31 +36,81 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def rewrite(options: argparse.Namespace) -> int:
     """``cnnir rewrite``: 0."""
+    if options.output == "-":
+        raise CnnirError("usage", "an ONNX model is binary and needs a file", hint="give one with -o FILE")
     graph = open_model(options)
     result = apply(graph, Pipeline.parse(options.passes), check=options.check)
     if options.output is not None:
         save(result.graph, options.output)
         say(options.output)
+    before, after, sizes = at_common_sizes(graph, result.graph)
+    found = figures(before, after)
     if options.json:
-        emit(json.dumps(_as_json(graph.name, result, options.output), indent=2) + "\n", None)
-    else:
-        emit("".join(f"{line}\n" for stage in result.stages for line in _lines(stage, every=options.all)), None)
+        emit(json.dumps(_as_json(graph.name, result, options.output, found, sizes), indent=2) + "\n", None)
+        return OK
+    columns = width(None) if sys.stdout.isatty() else None
+    lines = [line for stage in result.stages for line in _lines(stage, every=options.all)]
+    lines += ["", *figures_text(found, columns).splitlines(), *_below(result, found, sizes)]
+    emit("".join(f"{part}\n" for line in lines for part in _folded(line, columns)), None)
     return OK
 
 
 def _lines(stage: StageRecord, *, every: bool) -> list[str]:
     lines = [f"{stage.stage}: {stage.nodes_before} -> {stage.nodes_after} nodes, {stage.seconds:.2f} s"]
     if stage.check is not None:
-        lines.append(f"  values equal, off by at most {stage.check.relative:.1e} of the largest")
+        lines.append(f"  {_checked(stage.check)}")
+    if stage.unchecked:
+        lines.append(f"  values not compared: {stage.unchecked}")
     for word, entries in (("changed", stage.changes), ("refused", stage.refusals)):
         shown = entries if every else entries[:_SHOWN]
         lines += [f"  {word}: {entry}" for entry in shown]
         if len(shown) < len(entries):
             lines.append(f"  {word}: {len(entries) - len(shown)} more (--all lists them)")
+    if not stage.changes and not stage.refusals:
+        lines.append("  nothing to do")
     return lines
 
 
-def _as_json(name: str, result: PassResult, output: str | None) -> dict[str, Any]:
+def _checked(check: ValueCheck) -> str:
+    where = f", at {_sizes(check.sizes)}" if check.sizes else ""
+    if check.equal:
+        return f"values equal, off by at most {check.relative:.1e} of the largest{where}"
+    return f"values changed, as the pass may, by at most {check.relative:.1e} of the largest{where}"
+
+
+def _below(result: PassResult, found: Iterable[Figure], sizes: Mapping[str, int]) -> list[str]:
+    """What stands below the figures: sizes, the error of all passes together, and how the figures were counted."""
+    lines = [f"at {_sizes(sizes)}"] if sizes else []
+    if result.check is not None:
+        where = f", at {_sizes(result.check.sizes)}" if result.check.sizes else ""
+        lines.append(f"outputs: off by at most {result.check.relative:.1e} of the largest{where}")
+    if result.unchecked:
+        lines.append(f"outputs not compared: {result.unchecked}")
+    names = {figure.name for figure in found}
+    return [*lines, *(f"rule: {rule}" for rule in (*ACCOUNTING, _ARENA) if rule.partition(":")[0] in names)]
+
+
+def _sizes(sizes: Mapping[str, int]) -> str:
+    return ", ".join(f"{name}={size}" for name, size in sizes.items())
+
+
+def _folded(line: str, columns: int | None) -> list[str]:
+    """The line, broken where the terminal ends; in a pipe each entry stays one line."""
+    if columns is None or len(line) <= columns:
+        return [line]
+    indent = len(line) - len(line.lstrip()) + 2
+    return textwrap.wrap(
+        line,
+        max(columns, 20),
+        initial_indent=line[: indent - 2],
+        subsequent_indent=" " * indent,
+        break_on_hyphens=False,
+    )
+
+
+def _as_json(
+    name: str, result: PassResult, output: str | None, found: Iterable[Figure], sizes: Mapping[str, int]
+) -> dict[str, Any]:
     return {
         "schema": "cnnir.rewrite/1",
         "graph": name,
@@ -66,12 +125,28 @@ def _as_json(name: str, result: PassResult, output: str | None) -> dict[str, Any
                 "nodes_after": stage.nodes_after,
                 "changes": [{"what": change.what, "nodes": list(change.nodes)} for change in stage.changes],
                 "refusals": [{"reason": refusal.reason, "nodes": list(refusal.nodes)} for refusal in stage.refusals],
-                "check": None
-                if stage.check is None
-                else {"absolute": stage.check.absolute, "relative": stage.check.relative},
+                "preserves": stage.preserves,
+                "check": _check_json(stage.check),
+                "unchecked": stage.unchecked,
             }
             for stage in result.stages
         ],
+        "figures": [figure.as_json() for figure in found],
+        "sizes": dict(sizes),
+        "check": _check_json(result.check),
+        "unchecked": result.unchecked,
+    }
+
+
+def _check_json(check: ValueCheck | None) -> dict[str, Any] | None:
+    """The comparison; JSON has no infinity."""
+    if check is None:
+        return None
+    figures = {"absolute": check.absolute, "relative": check.relative}
+    return {
+        **{name: number if math.isfinite(number) else "infinite" for name, number in figures.items()},
+        "equal": check.equal,
+        "sizes": dict(check.sizes),
     }
 
 
@@ -84,16 +159,24 @@ def add_passes_arguments(parser: argparse.ArgumentParser) -> None:
 
 def passes(options: argparse.Namespace) -> int:
     """``cnnir passes list``: 0."""
-    found = {name: _described(cls) for name, cls in all_passes().items()}
+    found, broken = {name: _described(cls) for name, cls in all_passes().items()}, broken_passes()
     if options.json:
-        emit(json.dumps({"schema": "cnnir.passes/1", "passes": found}, indent=2) + "\n", None)
+        content = {
+            "schema": "cnnir.passes/1",
+            "passes": found,
+            "broken": {name: list(why) for name, why in broken.items()},
+        }
+        emit(json.dumps(content, indent=2) + "\n", None)
         return OK
     lines = []
     for name, entry in found.items():
         lines.append(f"{name}: {entry['summary']}")
         lines.append(f"  keeps {entry['preserves']}")
+        lines += [f"  {option}, must be given" for option in entry["required"]]
         lines += [f"  {option}={default}" for option, default in entry["options"].items()]
-    emit("".join(f"{line}\n" for line in lines), None)
+    lines += [f"{name}: broken, {reason}" for name, reasons in broken.items() for reason in reasons]
+    columns = width(None) if sys.stdout.isatty() else None
+    emit("".join(f"{part}\n" for line in lines for part in _folded(line, columns)), None)
     return OK
 
 
@@ -102,5 +185,6 @@ def _described(cls: type[Pass]) -> dict[str, Any]:
     return {
         "summary": summary[0] if summary else "",
         "preserves": cls.preserves,
-        "options": {option_name(item.name): item.default for item in fields(cls)},
+        "options": option_defaults(cls),
+        "required": list(required_options(cls)),
     }
