@@ -10,6 +10,7 @@ import pytest
 import cnnir
 from cnnir.builder import GraphBuilder
 from cnnir.dense import dense_cost, dense_maps, dense_scores
+from cnnir.dense.classifier import Classifier
 from cnnir.exporters.onnx import write
 from cnnir.graph import Graph
 from cnnir.ops import Relu, Resize, Transpose
@@ -170,6 +171,76 @@ def test_refusals() -> None:
     assert refusal("usage", graph, whole, scales=(1.0, 2.0)).hint == "dense_maps gives them"
     refusal("usage", graph, whole, output="nothing")
     refusal("input-dtype", graph, whole.astype(np.float64))
+
+
+@pytest.mark.parametrize("scales", [("a",), 1.0, None, (True,), "1", (float("nan"),), (1.0, -1.0)])
+def test_what_is_no_scale(scales: object) -> None:
+    """Named, whatever it is."""
+    assert "positive factors" in refusal("usage", network(0), image(33, 34), scales=scales).message
+
+
+@pytest.mark.parametrize("pixels", ["pixels", None, [[1], [1, 2]], np.full((1, 2, 33, 34), "1")])
+def test_what_is_no_image(pixels: Any) -> None:
+    """An array of numbers is needed."""
+    assert refusal("usage", network(0), pixels).node == "image"
+
+
+def test_what_is_no_option() -> None:
+    """Each names what there is."""
+    graph, whole = network(0), image(33, 34)
+    assert refusal("usage", graph, whole, aggregate=["mean"]).expected == "map, mean or max"
+    assert refusal("usage", graph, whole, allow="all").expected == "nothing or whole-image"
+    refusal("usage", graph, whole, native=21)
+    refusal("dim-number", graph, whole, native=("a", "b"))
+    assert refusal("constraint", graph, whole, native=(21, 26)).got == (21, 26)
+    for sizes, code in (((0, 25), "dim-negative"), ((21.5, 25), "dim-number"), ((18, 25), "constraint")):
+        with pytest.raises(cnnir.CnnirError) as caught:
+            dense_cost(graph, *sizes)  # pyright: ignore[reportArgumentType]
+        assert caught.value.code == code
+
+
+def open_network(height: str, width: str) -> Graph:
+    """Global pooling on an input whose sizes are open, as exported with dynamic axes."""
+    builder = GraphBuilder("open")
+    x = builder.input("image", ("N", 2, height, width))
+    for stride in (2, 2, 1):
+        x = builder.relu(builder.conv(x, 6, kernel=3, stride=stride))
+    return builder.build(builder.linear(builder.flatten(builder.global_average_pool(x)), 5))
+
+
+def test_open_sizes_need_a_native_one() -> None:
+    """Without it the window is not known, and the refusal says how to say it; with it all is as for a fixed size."""
+    graph, whole = open_network("H", "W"), image(33, 34)
+    error = refusal("not-dense", graph, whole)
+    assert "native=" in str(error.hint)
+    assert "set-size{size=" in str(error.got)
+    expected = crop_scores(graph, whole, 4)
+    assert difference(dense_scores(graph, whole, native=NATIVE), expected) < 1e-5
+    assert difference(dense_scores(graph, whole, native=NATIVE, crops="exact"), expected) < 1e-5
+    cost = dense_cost(graph.bind(N=1), 33, 34, native=NATIVE)
+    assert (cost.positions, cost.crops_macs % 12) == ((4, 3), 0)
+    opened = graph.apply("set-size{size=21x25},fc-to-conv{dense=true,keep_interface=false}").graph
+    assert difference(dense_scores(opened, whole), expected) < 1e-5
+
+
+@pytest.mark.parametrize(("height", "width"), [("2*H", "W"), ("S", "S"), ("4*A + 1", "A")])
+def test_sizes_that_are_no_plain_symbols(height: str, width: str) -> None:
+    """The symbols are solved for; a size that they cannot take is refused."""
+    builder = GraphBuilder("even")
+    x = builder.relu(builder.conv(builder.input("image", (1, 2, height, width)), 4, kernel=3))
+    graph = builder.build(x)
+    sizes = {"2*H": (8, 11), "S": (9, 9), "4*A + 1": (25, 6)}[height]
+    rows, columns = sizes
+    assert Classifier.of(graph, None).positions(rows, columns) == (rows - 2, columns - 2)
+    with pytest.raises(cnnir.CnnirError, match="depends on sizes that are open") as unknown:
+        dense_cost(graph, rows, columns)
+    assert "native=" in str(unknown.value.hint)
+    assert dense_cost(graph, rows, columns, native=(4, 5)).positions == (rows - 2, columns - 2)
+    assert dense_scores(graph, image(rows, columns)).shape == (1, 4, rows - 2, columns - 2)
+    wrong = {"2*H": (9, 11), "S": (9, 8), "4*A + 1": (25, 7)}[height]
+    with pytest.raises(cnnir.CnnirError) as caught:
+        dense_cost(graph, *wrong)
+    assert (caught.value.code, caught.value.node) == ("constraint", "image")
 
 
 def test_networks_that_are_not_dense() -> None:

@@ -145,6 +145,11 @@ def dense_cost(
 
 def _macs(graph: Graph) -> int:
     found = costs(graph)
-    if found.macs is None or not is_known(found.macs):
+    if found.macs is None:
         raise CnnirError("macs-unknown", "the cost of the network is not known", got="; ".join(found.reasons))
+    if not is_known(found.macs):
+        raise CnnirError(
+            "macs-unknown", "the cost of the network depends on sizes that are open", got=found.macs,
+            hint="native=(height, width) says what it was made for; bind other sizes first",
+        )  # fmt: skip
     return found.macs

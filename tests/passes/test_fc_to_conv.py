@@ -85,6 +85,40 @@ def test_real_networks(name: str) -> None:
             assert_close(ours[number], wanted)
 
 
+def narrow_vgg() -> Graph:
+    """VGG's plan at 224 x 224, sixteen times narrower: its maps and strides, not its weights of half a gigabyte."""
+    builder = GraphBuilder("narrow")
+    x = builder.input("image", (1, 3, 224, 224))
+    for count, channels in ((2, 4), (2, 8), (3, 16), (3, 32), (3, 32)):
+        for _ in range(count):
+            x = builder.relu(builder.conv(x, channels, kernel=3, padding=1))
+        x = builder.max_pool(x, 2, 2)
+    x = builder.flatten(x)
+    for features in (64, 64):
+        x = builder.relu(builder.linear(x, features))
+    return builder.build(builder.softmax(builder.linear(x, 1000)))
+
+
+def test_vgg_in_both_runtimes() -> None:
+    """At 384 a map of 6 x 6 scores, at 256 x 288 one of 2 x 3; both runtimes agree, from the exported form."""
+    graph = narrow_vgg()
+    (name,) = [value.name for value in graph.outputs]
+    feeds = [image(graph, *size) for size in ((224, 224), LARGE, OBLONG)]
+    ((expected,),) = runtime(graph, feeds[:1], [name])
+    kept = graph.apply("fc-to-conv").graph
+    ((found,),) = runtime(kept, feeds[:1], [name])
+    assert_close(found, expected)
+    assert_close(kept.run(feeds[0])[name], expected)
+    dense = graph.apply("fc-to-conv", keep_interface=False).graph
+    assert str(dense.outputs[0].type) == "float32[1, 1000, H//32 - 6, W//32 - 6]"
+    maps = [scores for (scores,) in runtime(dense, feeds, [name])]
+    assert [scores.shape for scores in maps] == [(1, 1000, 1, 1), (1, 1000, 6, 6), (1, 1000, 2, 3)]
+    assert_close(maps[0][:, :, 0, 0], expected)
+    for feed, scores in zip(feeds, maps, strict=True):
+        assert_close(dense.run(feed)[name], scores)
+    assert_close(cnnir.dense_scores(graph, feeds[1]["image"]), maps[1])
+
+
 def test_the_smallest_image_is_a_condition() -> None:
     """Below it the network is refused, at it there is one position."""
     dense = cnnir.load(models.path("vgg19")).apply("fc-to-conv", keep_interface=False).graph
