@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from cnnir.compare.hashes import Contents
-from cnnir.compare.pairing import Pairing
+from cnnir.compare.pairing import InterfacePairs, Pairing
 from cnnir.graph import Graph, Node, Value
 
 
@@ -23,9 +23,9 @@ class Matching:
         self.inputs = _interface(first.inputs, second.inputs)
         self.outputs = _interface(first.outputs, second.outputs)
         self.values.update((ours, theirs) for ours, theirs in self.inputs if ours is not None and theirs is not None)
-        contents, turned = Contents(), ([pair[::-1] for pair in self.inputs], [pair[::-1] for pair in self.outputs])
+        contents = Contents()
         there = Pairing(contents, first, second, self.inputs, self.outputs)
-        back = Pairing(contents, second, first, *turned)
+        back = Pairing(contents, second, first, _turned(self.inputs), _turned(self.outputs))
         # One of the two always goes first, so that both directions tell the same.
         if there.digests[0] <= there.digests[1]:
             self.nodes = there.match()
@@ -41,6 +41,10 @@ class Matching:
             [node for node in self.first.nodes if node not in self.nodes],
             [node for node in self.second.nodes if node not in self._taken],
         )
+
+
+def _turned(pairs: InterfacePairs) -> InterfacePairs:
+    return [(other, value) for value, other in pairs]
 
 
 def _interface(ours: Iterable[Value], theirs: Iterable[Value]) -> list[tuple[Value | None, Value | None]]:

@@ -140,8 +140,10 @@ class Refining:
         return [node for node in self.first if node in ours], [node for node in self.second if node in theirs]
 
     def _is_near(self, node: Node, other: Node, pairs: Pairs) -> bool:
-        """The same by itself, without a partner both, or beside nodes that are pairs."""
-        if self.faces[node] == self.faces[other] or (node not in pairs and other not in pairs.values()):
+        """The same by itself or by name, without a partner both, or beside nodes that are pairs."""
+        if self.faces[node] == self.faces[other] or node.name == other.name:
+            return True
+        if node not in pairs and other not in pairs.values():
             return True
         beside = set(_beside(other))
         return any(pairs.get(near) in beside for near in _beside(node))
