@@ -32,8 +32,8 @@ def encoder_decoder(
 
     Args:
         name: Of the graph.
-        size: Height and width of the input image, in pixels. Every map that is halved has to be even: 572, 556 and
-            multiples of 16 away from them without padding, multiples of 16 with it.
+        size: Height and width of the input image, in pixels. Every map that is halved has to be even: with padding that
+            holds for multiples of 16, without for 188, 204, ..., 572.
         classes: Number of outputs of each cell.
         batch: Images at once.
         channels: Of the image.
