@@ -9,7 +9,7 @@ from cnnir.dims import is_known
 from cnnir.errors import CnnirError
 from cnnir.graph import Node, Value
 from cnnir.interpreter import evaluate
-from cnnir.ops import Opaque, Reshape, Transpose, infer
+from cnnir.ops import Opaque, Reshape, Transpose
 from cnnir.ops.opaque import hooks
 from cnnir.passes.base import Journal
 from cnnir.passes.fold.shapes import Dims, contents, copied_target, follow, listed
@@ -95,16 +95,12 @@ def _reshape(rewriter: Rewriter, journal: Journal, node: Node, followed: Mapping
     if op is None or 0 in dims:  # a 0 that was computed may be meant as it stands
         journal.refuse(f"{shown} cannot be said by dims that are copied and one that is inferred", [node])
         return
+    # What is inferred is what was computed, open or unknown as it may be: no other number fits the elements.
     try:
-        (type_,), _ = infer(op, [data], node.label)
+        rewriter.replace_node(node, op, [data], allow_retype=True)
     except CnnirError as error:
-        journal.refuse(f"{shown} does not fit its input: {error.message}", [node])
+        journal.refuse(f"{shown} does not fit: {error.message}", [node])
         return
-    shape = type_.shape if isinstance(type_, TensorType) else ()
-    if any(wanted not in (-1, dim) for wanted, dim in zip(dims, shape, strict=True)):
-        journal.refuse(f"{shown} is not shown to have as many elements as its input", [node])
-        return
-    rewriter.replace_node(node, op, [data], allow_retype=True)
     journal.change(f"no longer opaque: {shown} is worked out", [node])
     journal.count("opaque nodes defined")
 

@@ -12,7 +12,7 @@ as arrays of dims, element by element:
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,7 +176,7 @@ _Rule: TypeAlias = Callable[[Node, Sequence[Dims]], "Dims | None"]
 
 def _elementwise(function: Callable[..., Dim | bool], count: int = 2) -> _Rule:
     """The function of `count` elements, operands broadcast; of two at a time, from the left, where there are more."""
-    applied = np.frompyfunc(function, count, 1)
+    applied: Any = np.frompyfunc(function, count, 1)
 
     def rule(node: Node, operands: Sequence[Dims]) -> Dims | None:
         if count == 2:
