@@ -17,6 +17,7 @@ from cnnir.files import write_file
 from cnnir.interpreter.kernels import kernels
 from cnnir.ops import DEFINED, Op, Role
 from cnnir.reports import plan_svg
+from cnnir.zoo.pattern import WORDS
 
 FOLDER = Path(__file__).parent
 
@@ -68,6 +69,9 @@ tests, departs from it in these places, and so will a model that is exported and
 |---|---|---|
 """
 
+_FIRST_WORD = "| INPUT |"
+"""The row of the notation's table that stands in the page; the others are made."""
+
 _OPEN = """
 Where the specification leaves a question open:
 
@@ -109,9 +113,25 @@ def arena_map() -> str:
     return plan_svg(cnnir.load(network).plan())
 
 
+def notation_page() -> str:
+    """The page on the notation, with the table of its words as they are."""
+    text = (FOLDER / "notation.md").read_text(encoding="utf-8")
+    head, rest = text.split(_FIRST_WORD)
+    input_row, after = rest.split("\n", 1)[0], rest.split("|\n\n", 1)[1]
+    return f"{head}{_FIRST_WORD}{input_row}\n{''.join(map(_word_row, WORDS))}\n{after}"
+
+
+def _word_row(name: str) -> str:
+    word = WORDS[name]
+    numbers = [f"{slot} {word.defaults[slot]}" if slot in word.defaults else slot for slot in word.slots]
+    options = [f"`{option}`" for option in word.options]
+    return f"| {name} | {word.says} | {', '.join(numbers)} | {', '.join(options)} |\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "ops.md": ops_page,
     "zoo.md": zoo_page,
+    "notation.md": notation_page,
     "images/inception_v1.svg": arena_map,
 }
 

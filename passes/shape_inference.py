@@ -6,14 +6,15 @@ a new input size reaches the whole network, and how a contradiction is found and
 
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from cnnir.constraints import Constraint
 from cnnir.dims import bind as bind_dim
-from cnnir.dims import symbols
+from cnnir.dims import is_known, symbols
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
+from cnnir.ops import Reshape
 from cnnir.ops.base import infer
 from cnnir.passes.base import Journal, Pass
 from cnnir.types import OptionalType, SequenceType, TensorType, Type, UnknownType, outside_dim, outside_int
@@ -50,7 +51,7 @@ def resize_inputs(graph: Graph, shapes: Mapping[str, Sequence[int | str]]) -> Gr
         if len(dims) != value.type.rank:
             raise CnnirError("rank", "the new shape has another rank", node=name, expected=value.type, got=list(shape))
         value.type = value.type.with_shape(dims)
-    _rederive(result, Journal(), keep_declared=False)
+    _rederive(result, Journal(), keep_declared=False, regroupings=_regroupings(graph))
     return result
 
 
@@ -60,9 +61,26 @@ def retype_inputs(graph: Graph, types: Mapping[Value, Type], journal: Journal) -
     Raises:
         CnnirError: from a node that does not take the new types; the graph is then of no use.
     """
+    regroupings = _regroupings(graph)
     for value, type_ in types.items():
         value.type = type_
-    _rederive(graph, journal, keep_declared=False)
+    _rederive(graph, journal, keep_declared=False, regroupings=regroupings)
+
+
+def _regroupings(graph: Graph) -> frozenset[str]:
+    """Names of the Reshapes that name a map's height and width and lay out anew what stands before them.
+
+    A channel shuffle has two: ``[N, 116, 28, 28]`` becomes ``[N, 2, 58, 28, 28]`` and comes back. In row-major order
+    that is the same for each cell of the map, so at another size it is the same Reshape with the other size named.
+    """
+    found = set()
+    for node in graph.nodes:
+        data = node.operands[0].type if node.operands else None
+        if isinstance(node.op, Reshape) and isinstance(data, TensorType) and min(data.rank, len(node.op.shape)) > 3:
+            sizes = data.shape[-2:]
+            if node.op.shape[-2:] == sizes and all(is_known(size) and size > 0 for size in sizes):
+                found.add(node.name)
+    return frozenset(found)
 
 
 def bind(graph: Graph, dims: Mapping[str, int]) -> Graph:
@@ -123,7 +141,9 @@ def _input(inputs: Mapping[str, Value], name: str) -> Value:
     return inputs[name]
 
 
-def _rederive(graph: Graph, journal: Journal, *, keep_declared: bool) -> None:
+def _rederive(
+    graph: Graph, journal: Journal, *, keep_declared: bool, regroupings: frozenset[str] = frozenset()
+) -> None:
     """Derive every node's types from its operands'.
 
     Args:
@@ -131,8 +151,15 @@ def _rederive(graph: Graph, journal: Journal, *, keep_declared: bool) -> None:
         journal: Told of each value whose type changes.
         keep_declared: Where inference knows nothing, trust the type that is there. It must not be trusted when the
             inputs have changed, since it was declared for the old ones.
+        regroupings: Names of Reshapes whose last two dims follow their operand's, where those are numbers.
     """
     for node in graph.nodes:
+        if node.name in regroupings and isinstance(node.op, Reshape):
+            data = node.operands[0].type
+            sizes = data.shape[-2:] if isinstance(data, TensorType) else ()
+            if sizes != node.op.shape[-2:] and all(map(is_known, sizes)):
+                node.op = replace(node.op, shape=(*node.op.shape[:-2], *sizes))
+                journal.change(f"names the size {' x '.join(map(str, sizes))}", [node])
         types, facts = infer(node.op, node.inputs, node.label)
         node.constraints = tuple(facts.constraints)
         for value, type_ in zip(node.outputs, types, strict=True):

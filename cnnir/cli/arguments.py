@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import cnnir
-from cnnir.cli import cut, diff, rewrite, verbs, zoo
+from cnnir.cli import cut, diff, rewrite, verbs, whatif, zoo
 from cnnir.errors import CnnirError
 from cnnir.reports.text import COLUMNS
 from cnnir.units import parse_size
@@ -23,6 +23,7 @@ examples:
   cnnir plan net.onnx --bind N=1 --json     a plan for batch 1, as JSON
   cnnir run net.onnx --seed 0 --planned     a run on random input, inside the planned arena
   cnnir export net.onnx --opset 21 -o new.onnx
+  cnnir whatif net.onnx --size 224x224,384x384 --batch 1,8 --dtype float16
   cnnir rewrite net.onnx -p fold --check values -o folded.onnx
   cnnir cut net.onnx --to conv5 -o head.onnx
   cnnir diff net.onnx new.onnx --numeric    what differs, what it costs, how far the outputs are apart
@@ -107,6 +108,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     diff.add_arguments(_verb(parsers, "diff", diff.diff, "compare two networks: nodes, weights, cost, plan, values"))
 
+    words = "work out other sizes, batches and element types: memory, peak, MACs"
+    whatif.add_arguments(_verb(parsers, "whatif", whatif.grid, words, one_size=False))
+
     rewrite.add_arguments(_verb(parsers, "rewrite", rewrite.rewrite, "run passes, and write what comes out"))
 
     words = "show which passes there are"
@@ -125,7 +129,12 @@ Subparsers = argparse._SubParsersAction
 
 
 def _verb(
-    parsers: "Subparsers[_Parser]", name: str, run: Callable[[argparse.Namespace], int], words: str
+    parsers: "Subparsers[_Parser]",
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    words: str,
+    *,
+    one_size: bool = True,
 ) -> argparse.ArgumentParser:
     parser = parsers.add_parser(
         name,
@@ -141,7 +150,10 @@ def _verb(
     parser.add_argument(
         "--bind", action="append", default=[], type=_binding, metavar="N=1", help="bind a symbolic dim; may be repeated"
     )
-    parser.add_argument("--size", type=_height_width, metavar="HxW", help="another height and width of the input image")
+    if one_size:
+        parser.add_argument(
+            "--size", type=_height_width, metavar="HxW", help="another height and width of the input image"
+        )
     parser.add_argument("--debug", action="store_true", help="show a traceback when something fails")
     return parser
 

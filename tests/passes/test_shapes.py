@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cnnir import zoo
 from cnnir.builder import GraphBuilder
 from cnnir.dims import symbol
 from cnnir.errors import CnnirError
@@ -268,3 +269,19 @@ def test_a_dim_of_any_name() -> None:
     builder = GraphBuilder("self")
     graph = builder.build(builder.relu(builder.input("x", ("self", 4))))
     assert str(graph.bind(self=2).value("x").type) == "float32[2, 4]"
+
+
+def test_regrouped_channels_follow_the_size() -> None:
+    """A channel shuffle names height and width: at another size it is that of the network made at that size."""
+    small = zoo.build("shufflenet_v2{size=64x96,classes=10}")
+    resized = zoo.build("shufflenet_v2{classes=10}").resize({"data": (1, 3, 64, 96)})
+    assert print_graph(resized) == print_graph(small)
+
+
+def test_other_reshapes_do_not_follow() -> None:
+    """One that takes height and width apart is tied to its size."""
+    builder = GraphBuilder("patches")
+    x = builder.image(4, (8, 8), name="x")
+    graph = builder.build(builder.reshape(x, (1, 4, 2, 4, 2, 4), name="patches"))
+    with pytest.raises(CnnirError, match=r"patches \(Reshape\)"):
+        graph.resize({"x": (1, 4, 16, 16)})
