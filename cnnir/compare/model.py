@@ -1,7 +1,7 @@
 """What a comparison found, as data: text and JSON are made from it."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cnnir.dims import Dim, format_dim, is_known
@@ -145,12 +145,14 @@ class Numeric:
             element; None when none does.
         tolerance: See `first`.
         reason: Why the graphs could not be run on the same inputs; empty when they were.
+        sizes: Numbers that were taken for symbolic dims.
     """
 
     outputs: tuple[OutputError, ...] = ()
     first: tuple[str, str] | None = None
     tolerance: float = 0.0
     reason: str = ""
+    sizes: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

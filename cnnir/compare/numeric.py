@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from cnnir.compare.matching import Matching
 from cnnir.compare.measure import Distance, distance
 from cnnir.compare.model import Numeric, OutputError
+from cnnir.dims import bind
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
-from cnnir.interpreter import run, seeded_feed
+from cnnir.interpreter import run, seeded_array
+from cnnir.passes.common_input import common_sizes
+from cnnir.types import TensorType
 from cnnir.weights import AnyArray
 
 TOLERANCE = 1e-4
@@ -19,7 +22,8 @@ def numeric(pairs: Matching, feeds: Mapping[str, AnyArray] | None, seed: int) ->
 
     Args:
         pairs: The matching.
-        feeds: Arrays by the names of the first graph's inputs; random ones when None.
+        feeds: Arrays by the names of the first graph's inputs; random ones when None, of small sizes that the
+            conditions of both graphs allow where sizes are open.
         seed: Of the random ones.
 
     Returns:
@@ -28,8 +32,11 @@ def numeric(pairs: Matching, feeds: Mapping[str, AnyArray] | None, seed: int) ->
     alone = [value or other for value, other in pairs.inputs if value is None or other is None]
     if alone:
         return Numeric(reason=f"input {alone[0] and alone[0].name} is in one of the graphs only")
+    sizes: dict[str, int] = {}
     try:
-        ours = dict(feeds) if feeds is not None else seeded_feed(pairs.first, seed)
+        if feeds is None:
+            sizes = common_sizes(pairs.first, pairs.second, seed)
+        ours = dict(feeds) if feeds is not None else _random(pairs.first, sizes, seed)
         theirs = {other.name: ours[value.name] for value, other in pairs.inputs if value and other}
         first, second = _all_values(pairs.first, ours), _all_values(pairs.second, theirs)
     except CnnirError as error:
@@ -37,7 +44,18 @@ def numeric(pairs: Matching, feeds: Mapping[str, AnyArray] | None, seed: int) ->
     except KeyError as error:
         return Numeric(reason=f"no array was fed to the input {error.args[0]}")
     outputs = tuple(_output(value, other, first, second) for value, other in pairs.outputs)
-    return Numeric(outputs, _first(pairs, first, second), TOLERANCE)
+    return Numeric(outputs, _first(pairs, first, second), TOLERANCE, sizes=sizes)
+
+
+def _random(graph: Graph, sizes: Mapping[str, int], seed: int) -> dict[str, AnyArray]:
+    """Seeded inputs, symbolic dims bound."""
+    found = dict[str, AnyArray]()
+    for value in graph.inputs:
+        type_ = value.type
+        if isinstance(type_, TensorType):
+            type_ = type_.with_shape(tuple(bind(dim, sizes) for dim in type_.shape))
+        found[value.name] = seeded_array(Value(value.name, type_), seed)
+    return found
 
 
 def _all_values(graph: Graph, feed: Mapping[str, AnyArray]) -> dict[Value, AnyArray]:

@@ -57,6 +57,8 @@ def _numeric(found: Numeric) -> list[str]:
     if found.reason:
         return ["", f"not run: {found.reason}"]
     lines = [""]
+    if found.sizes:
+        lines.append(f"run at {', '.join(f'{name}={size}' for name, size in found.sizes.items())}")
     for output in found.outputs:
         if output.absolute is None or output.relative is None:
             lines.append(f"output {output.name}: {output.reason}")

@@ -2,7 +2,7 @@
 
 Constants: a node that reads nothing but constants is a constant; so is the shape of a value whose shape is known. What
 was computed by such nodes (the target of a Reshape, the pads of a Pad) is then known, and the node that reads it stops
-being opaque. Scales: a factor and a summand for each channel behind a convolution or a fully connected layer
+being opaque. Scales: a factor and a summand for each channel beside a convolution or a fully connected layer
 (BatchNormalization, Mul, Add, Sub, Div by constants) go into its weight and bias,
 
     s * (W x + b) + t = (s W) x + (s b + t).

@@ -328,12 +328,25 @@ def test_what_cannot_be_run_is_said() -> None:
     for found in (
         diff(graph, residual("batch"), seed=0),
         diff(graph, graph, {}),
-        diff(residual("open"), graph, seed=0),
     ):
         assert found.numeric is not None
         assert found.numeric.reason
         assert not found.numeric.outputs
         assert "not run: " in str(found)
+
+
+def test_open_sizes_are_bound() -> None:
+    """Where the one leaves open what the other fixes, that; else a small number. It is said which."""
+    for other, sizes in ((residual(), {"N": 1}), (residual("batch"), {"N": 2})):
+        found = diff(residual("open"), other, seed=0)
+        assert found.numeric is not None
+        assert found.numeric.sizes == sizes
+        assert [output.absolute for output in found.numeric.outputs] == [0.0]
+        assert f"run at N={sizes['N']}" in str(found)
+    both = diff(residual("open"), residual("open"), seed=0).numeric
+    assert both is not None
+    assert both.sizes["N"] >= 1
+    assert [output.absolute for output in both.outputs] == [0.0]
 
 
 # Real networks

@@ -12,7 +12,7 @@ import cnnir
 from cnnir.builder import GraphBuilder
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
-from cnnir.ops import Concat, MatMul, Opaque, ReduceMean, Reshape, Softmax, Squeeze, Transpose
+from cnnir.ops import Concat, MatMul, Opaque, ReduceMean, Relu, Reshape, Softmax, Squeeze, Transpose
 from cnnir.ops.base import Op
 from cnnir.types import DType, TensorType, known_shape
 from tests import models
@@ -149,3 +149,34 @@ def test_sizes() -> None:
             graph.apply("set-size", size=size)
     with pytest.raises(CnnirError, match="Reshape"):
         cnnir.load(models.path("vgg19")).apply("set-size{size=384x384}")
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), batch=st.sampled_from([1, 2, 4, 32]))
+def test_reshapes_of_any_target(data: st.DataObject, batch: int) -> None:
+    """Two Reshapes with numbers in them: refused, or every image of the new batch gives what it gives alone."""
+    sizes, elements = data.draw(st.permutations([4, 2, 3])), batch * 24
+    graph = Graph("targets")
+    value = graph.add_input("x", TensorType(DType.FLOAT32, (batch, *sizes)))
+    for number in range(2):
+        target, left = list[int](), elements
+        while left > 1 and len(target) < 4:
+            target.append(data.draw(st.sampled_from([size for size in (1, 2, 3, 4, 8, batch, 24) if left % size == 0])))
+            left //= target[-1]
+        target.append(-1 if data.draw(st.booleans()) else left)
+        value = graph.add_node(Reshape(tuple(target)), [value], name=f"reshape {number}").output
+        value = graph.add_node(Relu(), [value]).output
+    graph.set_outputs([value])
+    result, refused = graph, ""
+    try:
+        result = graph.apply("set-batch", batch=str(3 * batch)).graph
+    except CnnirError as error:
+        refused = str(error)
+    if refused:
+        assert "reshape" in refused
+        assert "batch" in refused
+        return
+    feed = images(graph, 3 * batch)
+    (whole,) = result.run({"x": feed}).values()
+    parts = [next(iter(graph.run({"x": feed[start : start + batch]}).values())) for start in range(0, 3 * batch, batch)]
+    assert np.array_equal(whole, np.concatenate(parts))
