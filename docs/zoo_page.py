@@ -24,7 +24,7 @@ prob: float32[2, 10], min ..., max ..., mean 0.1, largest at ...
 
 A name is found however it is spelled (`VGG-16`, `squeezenet-1.1`), and takes options in braces; what a network takes is
 in `cnnir zoo list --json`. `size` is a number of pixels or `HxW`, `batch` a number or a symbol, `width` the filters of
-the first layer, all others following in proportion, `seed` that of the weights.
+the first layer, all others following in proportion (MobileNets take the paper's multiplier), `seed` the weights' seed.
 
 ```python
 from cnnir import zoo

@@ -2,7 +2,7 @@
 
 from cnnir.builder import Extent, GraphBuilder, Size
 from cnnir.graph import Graph
-from cnnir.zoo.parts import fully_connected_end, proportion
+from cnnir.zoo.layers import fully_connected_end, proportion
 from cnnir.zoo.registry import network
 
 PAPER = (

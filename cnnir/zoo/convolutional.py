@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from cnnir.builder import Extent, GraphBuilder, Size
 from cnnir.graph import Graph, Value
-from cnnir.zoo.parts import proportion
+from cnnir.zoo.layers import proportion
 from cnnir.zoo.registry import network
 
 NIN = 'Lin, Chen and Yan, "Network In Network" (2013), figure 2'

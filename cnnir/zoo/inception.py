@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from cnnir.builder import Extent, GraphBuilder, Pair, Size
 from cnnir.graph import Graph, Value
-from cnnir.zoo.layers import classify
-from cnnir.zoo.parts import normalised_conv, proportion
+from cnnir.zoo.layers import classify, normalised_conv, proportion
 from cnnir.zoo.registry import network
 
 PAPER = (

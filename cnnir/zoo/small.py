@@ -3,7 +3,7 @@
 from cnnir.builder import Extent, GraphBuilder, Size
 from cnnir.graph import Graph
 from cnnir.types import outside_int
-from cnnir.zoo.parts import proportion
+from cnnir.zoo.layers import proportion
 from cnnir.zoo.registry import network
 
 CONVNETJS = 'Karpathy, "ConvNetJS CIFAR-10 demo" (2014), the network that the page starts with'

@@ -4,7 +4,7 @@ from functools import partial
 
 from cnnir.builder import Extent, GraphBuilder, Size
 from cnnir.graph import Graph, Value
-from cnnir.zoo.parts import proportion
+from cnnir.zoo.layers import proportion
 from cnnir.zoo.registry import network
 
 PAPER = (

@@ -4,7 +4,7 @@ from functools import partial
 
 from cnnir.builder import Extent, GraphBuilder, Size
 from cnnir.graph import Graph
-from cnnir.zoo.parts import fully_connected_end, proportion
+from cnnir.zoo.layers import fully_connected_end, proportion
 from cnnir.zoo.registry import network
 
 PAPER = 'Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition" (2014), table 1'

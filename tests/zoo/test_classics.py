@@ -102,7 +102,7 @@ def test_normalised_convolutions(name: str) -> None:
         ("vgg16{width=many}", "dim-number"),
         ("googlenet{width=0.5}", "dim-number"),
         ("googlenet{width=0}", "dim-negative"),
-        ("googlenet{width=1}", "zoo-width"),
+        ("googlenet{width=1}", "option-value"),
         ("nielsen{layers=some}", "dim-number"),
         ("alexnet{hidden=0}", "dim-negative"),
         ("nin{seed=random}", "dim-number"),
