@@ -109,6 +109,14 @@ def nasnet(
     return stack.classified(past[-1], classes)
 
 
+nasnet_a_large = network("nasnet_a_large", "NASNet-A large (6 @ 4032)", NASNET)(
+    partial(nasnet, "nasnet_a_large", True)  # noqa: FBT003
+)
+nasnet_a_mobile = network("nasnet_a_mobile", "NASNet-A mobile (4 @ 1056)", NASNET)(
+    partial(nasnet, "nasnet_a_mobile", False, size=224, cells=4, width=44, stem=32)  # noqa: FBT003
+)
+
+
 @network("pnasnet5_large", "PNASNet-5 large (4 @ 4320)", PNASNET)
 def pnasnet5_large(
     *,
@@ -156,11 +164,3 @@ def _checked_width(width: int, node: str) -> int:
             "option-value", "the stem has a quarter of the width", node=node, expected="4, 8, ...", got=width
         )
     return width
-
-
-nasnet_a_large = network("nasnet_a_large", "NASNet-A large (6 @ 4032)", NASNET)(
-    partial(nasnet, "nasnet_a_large", True)  # noqa: FBT003
-)
-nasnet_a_mobile = network("nasnet_a_mobile", "NASNet-A mobile (4 @ 1056)", NASNET)(
-    partial(nasnet, "nasnet_a_mobile", False, size=224, cells=4, width=44, stem=32)  # noqa: FBT003
-)
