@@ -91,7 +91,7 @@ def _network(name: str) -> list[str]:
         if scores.shape != (1, 1000, 6, 6):
             missed.append(f"{name}: dense_scores gives {scores.shape} at 384 x 384")
     seconds = time.perf_counter() - begin
-    print(f"{name:14}{worst:>14.1e}{at_native:>10.1e}" + "".join(f"{text:>28}" for text in shown) + f"{seconds:>6.0f}")
+    print(f"{name:14}{worst:>14.1e}{at_native:>10.1e}" + "".join(f" {text:>27}" for text in shown) + f"{seconds:>6.0f}")
     return missed
 
 
