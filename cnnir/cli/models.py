@@ -8,7 +8,6 @@ from cnnir import zoo
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx import load
 from cnnir.graph import Graph
-from cnnir.types import TensorType
 from cnnir.zoo.pattern import from_pattern
 
 _ZOO, _PATTERN, _PATTERN_FILE = "zoo:", "pattern:", ".cnn"
@@ -29,8 +28,7 @@ def open_model(options: Namespace, *, notes: bool = True) -> Graph:
         for note in graph.notes:
             sys.stderr.write(f"note: {note}\n")
     if options.size is not None:
-        name, shape = _image(graph)
-        graph = graph.resize({name: [*shape[:2], *options.size]})
+        graph = graph.apply("set-size", size="x".join(map(str, options.size))).graph
     if options.bind:
         graph = graph.bind(**dict(options.bind))
     return graph
@@ -55,16 +53,3 @@ def _pattern(path: Path) -> Graph:
     except (OSError, UnicodeDecodeError) as error:
         raise CnnirError("file-read", "the pattern cannot be read", node=str(path), got=error) from error
     return from_pattern(text, name=path.stem)
-
-
-def _image(graph: Graph) -> tuple[str, list[int | str]]:
-    """Name and shape of the one input with batch, channels, height and width."""
-    images = [
-        (value.name, [dim if isinstance(dim, int) else str(dim) for dim in value.type.shape])
-        for value in graph.inputs
-        if isinstance(value.type, TensorType) and value.type.rank == 4
-    ]
-    if len(images) != 1:
-        found = ", ".join(f"{value.name}: {value.type}" for value in graph.inputs)
-        raise CnnirError("size", "--size needs one input with batch, channels, height and width", got=found)
-    return images[0]
