@@ -35,9 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         stages.update(outcome.stages)
         changes += outcome.changes
     seconds = time.perf_counter() - begin
-    print(
-        f"{options.examples} sequences, {sum(stages.values())} passes, {changes} changes, {failures} failures, {seconds:.0f} s"
-    )
+    told = f"{sum(stages.values())} passes, {changes} changes, {failures} failures"
+    print(f"{options.examples} sequences, {told}, {seconds:.0f} s")
     for stage, count in stages.most_common():
         print(f"{count:7} {stage}")
     return 1 if failures else 0
