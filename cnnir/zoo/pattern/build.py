@@ -68,7 +68,6 @@ class _Network:
         self.builder = builder
         self.values = {**pattern.values, **values}
         self.taken: set[str] = set()
-        self.layers = 0
         self.place = _Place()
         self.notes: dict[str, None] = {}
 
@@ -81,6 +80,7 @@ class _Network:
             if name not in asked:
                 wanted = ", ".join(sorted(asked)) or "none"
                 raise CnnirError("pattern-value", "no variable or flag of this name", expected=wanted, got=name)
+        self._limit(self.pattern.chain)
         x = self._chain(rest, self._input(first))
         graph = self.builder.build(x)
         graph.notes.extend(self.notes)
@@ -101,17 +101,30 @@ class _Network:
         if isinstance(item, Optional):
             return self._item(item.item, x) if self._value(item.flag, item.place, default=True) else x
         for _ in range(self._number(item.times, item.place)):
-            self._count(item.place)  # an empty unit, repeated, ends as well
             x = self._item(item.item, x)
         return x
 
-    def _count(self, place: int) -> None:
-        self.layers += 1
-        if self.layers > _MOST_LAYERS:
+    def _limit(self, item: Item) -> int:
+        """How many layers an item unrolls into; an empty one counts too, since it is repeated like any other.
+
+        Raises:
+            CnnirError: ``pattern-large`` at the item where there are too many.
+        """
+        if isinstance(item, Layer):
+            return 1
+        if isinstance(item, Chain):
+            return max(sum(map(self._limit, item.items)), 1)
+        if isinstance(item, Branches):
+            return sum(map(self._limit, item.chains)) + 1
+        if isinstance(item, Optional):
+            return self._limit(item.item)
+        layers = self._limit(item.item) * max(self._number(item.times, item.place), 1)
+        if layers > _MOST_LAYERS:
             raise CnnirError(
-                "pattern-large", "the pattern unrolls into too many layers", node=where(self.text, place),
-                expected=f"at most {_MOST_LAYERS}",
+                "pattern-large", "the pattern unrolls into too many layers", node=where(self.text, item.place),
+                expected=f"at most {_MOST_LAYERS}", got=layers,
             )  # fmt: skip
+        return layers
 
     def _branches(self, item: Branches, x: Value) -> Value:
         begin, ends, shrunk = self.place, [], False
@@ -143,7 +156,6 @@ class _Network:
     def _layer(self, layer: Layer, x: Value) -> Value:
         if layer.word == "INPUT":
             raise fault(self.text, layer.place, "INPUT stands at the beginning alone")
-        self._count(layer.place)
         try:
             word = find_word(layer)
             filters = None if layer.filters is None else self._number(layer.filters, layer.place)
