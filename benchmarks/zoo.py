@@ -2,10 +2,11 @@
 
     python -m benchmarks.zoo [--match TEXT] [--no-values]
 
-For each network: parameters, MACs and planned peak; seconds of CPU for making it and printing its table, and for planning
-it and proving the plan; and how far NumPy, inside the planned arena, and ONNX Runtime are apart on the exported file,
-relative to the largest element (biases and statistics drawn at random, the tensor before a last Softmax compared too).
-Exits with 1 when a stated target is missed: the table in under two seconds of CPU, the difference below one in ten thousand.
+For each network: parameters, MACs and planned peak; seconds of CPU for making it and printing its table, and for
+planning it and proving the plan; and how far NumPy, inside the planned arena, and ONNX Runtime are apart on the exported
+file, relative to the largest element (biases and statistics drawn at random, the tensor before a last Softmax compared
+too). Exits with 1 when a stated target is missed: the table in under two seconds of CPU, the difference below one in
+ten thousand.
 """
 
 import argparse
@@ -32,7 +33,17 @@ _HEADINGS = ("params", "MACs", "peak", "table, s", "plan, s", "difference", "run
 
 @dataclass
 class Result:
-    """What came of one network; `difference` is None where it was not asked for, `values` the seconds by the clock it took."""
+    """What came of one network.
+
+    Attributes:
+        params: Trained parameters.
+        macs: Multiply-accumulates of one run.
+        peak: The planned arena.
+        table: Seconds of CPU for making the network and printing its table.
+        plan: Seconds of CPU for planning it and proving the plan.
+        difference: Between NumPy and ONNX Runtime, relative; None where it was not asked for.
+        values: Seconds by the clock that the comparison took.
+    """
 
     params: str
     macs: str
