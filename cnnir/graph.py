@@ -20,6 +20,7 @@ from cnnir.types import Type
 from cnnir.weights import AnyArray, Weight
 
 if TYPE_CHECKING:
+    from cnnir.lint import Finding
     from cnnir.passes.base import Pass, PassResult
     from cnnir.plan import MemoryPlan
     from cnnir.reports import Table
@@ -373,6 +374,12 @@ class Graph:
         from cnnir.reports import table  # noqa: PLC0415
 
         return table(self)
+
+    def lint(self, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> "list[Finding]":
+        """Unusual or wasteful choices, by rules with stable codes. See `cnnir.lint`."""
+        from cnnir.lint import lint  # noqa: PLC0415
+
+        return lint(self, select=select, ignore=ignore)
 
     def _repr_html_(self) -> str:
         from cnnir.reports import graph_html  # noqa: PLC0415

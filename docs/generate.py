@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import onnx
+from lint_page import lint_page
 from zoo_page import zoo_page
 
 import cnnir
@@ -130,6 +131,7 @@ def _word_row(name: str) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "ops.md": ops_page,
+    "lint.md": lint_page,
     "zoo.md": zoo_page,
     "notation.md": notation_page,
     "images/inception_v1.svg": arena_map,

@@ -30,7 +30,7 @@ LAYERS = (
     ("analysis", "plan"),
     ("interpreter",),
     ("passes",),
-    ("exporters", "reports", "dense", "compare"),
+    ("exporters", "reports", "dense", "compare", "lint"),
     ("zoo", "cli", "__main__"),
 )
 """Rooms from the ground up; a room imports from its own layer and from those below it."""
@@ -39,6 +39,7 @@ LAZY = {
     ("graph", "passes"),
     ("graph", "interpreter"),
     ("graph", "reports"),
+    ("graph", "lint"),
     ("graph", "text"),
     ("plan", "reports"),
 }

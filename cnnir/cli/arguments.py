@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import cnnir
-from cnnir.cli import cut, diff, rewrite, verbs, whatif, zoo
+from cnnir.cli import cut, diff, lint, rewrite, verbs, whatif, zoo
 from cnnir.errors import CnnirError
 from cnnir.reports.text import COLUMNS
 from cnnir.units import parse_size
@@ -14,7 +14,7 @@ _EPILOG = """\
 MODEL is an ONNX file, zoo:NAME for a classic network (zoo:vgg16), or a pattern: a .cnn file, or pattern:TEXT
 (pattern:'INPUT[32x32x3] -> [[CONV3-64 -> RELU]*2 -> POOL2]*3 -> FC-10').
 
-exit codes: 0 ok, 1 does not fit or differs, 2 bad input, 3 unknown
+exit codes: 0 ok, 1 does not fit, differs or has findings, 2 bad input, 3 unknown
 
 examples:
   cnnir zoo list                            the classic networks by name
@@ -25,6 +25,7 @@ examples:
   cnnir export net.onnx --opset 21 -o new.onnx
   cnnir whatif net.onnx --size 224x224,384x384 --batch 1,8 --dtype float16
   cnnir rewrite net.onnx -p fold --check values -o folded.onnx
+  cnnir lint zoo:vgg16                      where a choice is unusual or wasteful, and why
   cnnir cut net.onnx --to conv5 -o head.onnx
   cnnir diff net.onnx new.onnx --numeric    what differs, what it costs, how far the outputs are apart
 """
@@ -104,6 +105,9 @@ def make_parser() -> argparse.ArgumentParser:
         help="write large weights into a file beside the model (default: by the model's size)",
     )
 
+    words = "find choices that are unusual or wasteful, with a reason and a fix"
+    lint.add_arguments(_verb(parsers, "lint", lint.lint, words, needs_model=False))
+
     cut.add_arguments(_verb(parsers, "cut", cut.cut, "cut a sub-network out, as a model of its own"))
 
     diff.add_arguments(_verb(parsers, "diff", diff.diff, "compare two networks: nodes, weights, cost, plan, values"))
@@ -135,6 +139,7 @@ def _verb(
     words: str,
     *,
     one_size: bool = True,
+    needs_model: bool = True,
 ) -> argparse.ArgumentParser:
     parser = parsers.add_parser(
         name,
@@ -144,7 +149,10 @@ def _verb(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(verb=run)
-    parser.add_argument("model", metavar="MODEL", help="an ONNX file, a .cnn file, zoo:NAME or pattern:TEXT")
+    count = None if needs_model else "?"
+    parser.add_argument(
+        "model", metavar="MODEL", nargs=count, help="an ONNX file, a .cnn file, zoo:NAME or pattern:TEXT"
+    )
     parser.add_argument("-o", "--output", metavar="FILE", help="write the result there")
     parser.add_argument("--json", action="store_true", help=f"the result as JSON (cnnir.{name}/1)")
     parser.add_argument(
