@@ -88,6 +88,7 @@ def allot(
         raise CnnirError(
             "budget-unreachable",
             f"the network cannot be brought down to this many {costs}, whatever the ranks of the chosen layers",
+            node="bottleneck",
             expected=f"at most {budget:,}",
             got=f"{least:,} as the least",
             hint="choose more layers, another mode, or a larger budget",

@@ -31,7 +31,7 @@ def connected_refusal(first: Node, second: Node) -> str | None:
 
 
 def merged_connected(first: Node, second: Node) -> Merged:
-    """The layer that two fully connected ones become: a MatMul where both are, else a Gemm."""
+    """The layer that two fully connected ones become: a Gemm where it has a bias or transposes, else a MatMul."""
     inner, outer = _Side.of(first), _Side.of(second)
     shape = (outer.filters, inner.channels)
 
@@ -41,9 +41,9 @@ def merged_connected(first: Node, second: Node) -> Merged:
     def bias() -> AnyArray:
         return np.asarray(outer.matrix() @ inner.vector() + outer.vector())
 
-    if isinstance(first.op, MatMul) and isinstance(second.op, MatMul):
-        return Merged(MatMul(), shape[::-1], lambda: matrix().T, None, shape[0], shape[1])
     biased = inner.bias is not None or outer.bias is not None
+    if not biased and not inner.op.trans_a:  # below opset 11 a Gemm has to have a bias
+        return Merged(MatMul(), shape[::-1], lambda: matrix().T, None, shape[0], shape[1])
     op = Gemm(trans_a=inner.op.trans_a, trans_b=True)
     return Merged(op, shape, matrix, bias if biased else None, shape[0], shape[1])
 

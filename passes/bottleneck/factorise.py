@@ -275,7 +275,7 @@ def _replace(replacer: Replacer, journal: Journal, site: Site, choice: Choice, m
     if site.known:
         said += f", MACs {site.macs:,} -> {int(site.macs_of(choice.kind)[index]):,}"
     measure = "weight error" if factored.metric is None else "error weighed by the samples"
-    said += f", {measure} {factored.made.error(choice.ranks):.4g}"
+    said += f", {measure} {factored.at(choice.ranks).error(choice.ranks):.4g}"
     if factored.weight.dtype not in (DType.FLOAT32, DType.FLOAT64):
         said += f" before the factors are rounded to {factored.weight.dtype.value}"
     nodes = replacer.replace(site, choice, factored)

@@ -118,13 +118,14 @@ def full_ranks(kind: Kind, shape: tuple[int, ...]) -> Ranks:
     return (min(channels * kernel[0], filters * kernel[1]),)
 
 
-def decompose(kind: Kind, weight: NDArray[Any], metric: Metric | None = None) -> Decomposition:
+def decompose(kind: Kind, weight: NDArray[Any], metric: Metric | None = None, *, refine: bool = True) -> Decomposition:
     """Decompose a weight for all ranks at once.
 
     Args:
         kind: Which factorisation.
         weight: ``[K, C, *kernel]``.
         metric: Weighs the errors by what samples say; a plain norm when None.
+        refine: Whether Tucker bases are refined, which takes most of the time; the full rank gains nothing by it.
 
     Raises:
         CnnirError: ``factor-kind`` where the kind does not apply, ``weight-contents`` or ``samples-contents`` for
@@ -134,15 +135,15 @@ def decompose(kind: Kind, weight: NDArray[Any], metric: Metric | None = None) ->
         raise CnnirError("weight-contents", "a weight with infinities or NaN has no factors")
     if metric is not None and not (np.isfinite(metric.mean).all() and np.isfinite(metric.covariance).all()):
         raise CnnirError("samples-contents", "the samples make infinities or NaN here")
-    weighed = _decompose(kind, weight, metric)
+    weighed = _decompose(kind, weight, metric, refine=refine)
     return weighed if metric is None else _Weighed(weighed.squares, weighed.total, kind, weight, weighed)
 
 
-def _decompose(kind: Kind, weight: NDArray[Any], metric: Metric | None) -> Decomposition:
+def _decompose(kind: Kind, weight: NDArray[Any], metric: Metric | None, *, refine: bool) -> Decomposition:
     full = full_ranks(kind, weight.shape)
     if kind == "svd":
         return _svd(weight, full[0], metric)
-    return _tucker(weight, full, metric) if kind == "tucker" else _separable(weight, full[0], metric)
+    return _tucker(weight, full, metric, refine=refine) if kind == "tucker" else _separable(weight, full[0], metric)
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class _Weighed(Decomposition):
     def factors(self, ranks: Ranks) -> tuple[Doubles, ...]:
         self._index(ranks)
         full = ranks == self.full
-        return (_decompose(self.kind, self.weight, None) if full else self.weighed).factors(ranks)
+        return (_decompose(self.kind, self.weight, None, refine=False) if full else self.weighed).factors(ranks)
 
 
 # Matrices
@@ -266,7 +267,7 @@ class _Tucker(Decomposition):
         )
 
 
-def _tucker(weight: NDArray[Any], full: Ranks, metric: Metric | None) -> Decomposition:
+def _tucker(weight: NDArray[Any], full: Ranks, metric: Metric | None, *, refine: bool) -> Decomposition:
     filters, channels = weight.shape[:2]
     tensor = np.asarray(weight, np.float64).reshape(filters, channels, -1)
     unscale = None
@@ -277,7 +278,8 @@ def _tucker(weight: NDArray[Any], full: Ranks, metric: Metric | None) -> Decompo
     pairs = [(inner, outer)]
     # The refined bases belong to ranks that are fixed beforehand: each pair's error falls with the rank, and so does
     # the least of them. Refining at the rank asked for would sometimes end in a worse optimum at a higher one.
-    anchors = dict.fromkeys(tuple(max(1, math.ceil(share * top)) for top in full) for share in REFINED_AT)
+    shares = REFINED_AT if refine else ()
+    anchors = dict.fromkeys(tuple(max(1, math.ceil(share * top)) for top in full) for share in shares)
     pairs += [_refined(tensor, inner, ranks) for ranks in anchors]
     bases = tuple((inside, outside, _surface(tensor, inside, outside, full)) for inside, outside in pairs)
     least = np.minimum.reduce([squares for _, _, squares in bases])

@@ -26,7 +26,9 @@ class _Grouped(Decomposition):
         return tuple(np.concatenate(factor) for factor in zip(*made, strict=True))
 
 
-def decompose_groups(kind: Kind, weight: NDArray[Any], groups: int, metric: Metric | None = None) -> Decomposition:
+def decompose_groups(
+    kind: Kind, weight: NDArray[Any], groups: int, metric: Metric | None = None, *, refine: bool = True
+) -> Decomposition:
     """Decompose the weight of a convolution in groups for all ranks at once.
 
     Args:
@@ -34,15 +36,16 @@ def decompose_groups(kind: Kind, weight: NDArray[Any], groups: int, metric: Metr
         weight: ``[K, C / groups, *kernel]``.
         groups: How many; one makes no difference to `decompose`.
         metric: Weighs the errors, its mean and covariance those of all channels; a group takes its own from them.
+        refine: As `decompose` takes it.
 
     Raises:
         CnnirError: from `decompose`.
     """
     if groups == 1:
-        return decompose(kind, weight, metric)
+        return decompose(kind, weight, metric, refine=refine)
     weights = np.split(weight, groups)
     metrics = [None if metric is None else _of_group(metric, index, groups) for index in range(groups)]
-    parts = tuple(decompose(kind, one, own) for one, own in zip(weights, metrics, strict=True))
+    parts = tuple(decompose(kind, one, own, refine=refine) for one, own in zip(weights, metrics, strict=True))
     lost = np.sum([part.squares * part.total for part in parts], axis=0)
     total = math.fsum(part.total for part in parts)
     return _Grouped(lost / total if total > 0 else lost, total, parts)

@@ -34,7 +34,7 @@ class _Factors:
     def arrays(self) -> tuple[AnyArray, ...]:
         # In the weight's own type: doubles of all layers at once are twice a network.
         dtype = self.factored.weight.dtype.numpy
-        return tuple(factor.astype(dtype) for factor in self.factored.made.factors(self.choice.ranks))
+        return tuple(factor.astype(dtype) for factor in self.factored.at(self.choice.ranks).factors(self.choice.ranks))
 
     def contents(self, index: int, *, columns: bool) -> Callable[[], AnyArray]:
         """Makes one factor's contents."""
@@ -67,7 +67,7 @@ class Replacer:
 
     def __init__(self, rewriter: Rewriter) -> None:
         self.rewriter = rewriter
-        self._shared: dict[tuple[int, Choice], tuple[Value, ...]] = {}
+        self._shared: dict[tuple[int, bool, Choice], tuple[Value, ...]] = {}
         self._kept: list[Factored] = []
 
     def replace(self, site: Site, choice: Choice, factored: Factored) -> list[Node]:
@@ -108,14 +108,15 @@ class Replacer:
         return [*nodes, node]
 
     def _weights(self, site: Site, choice: Choice, factored: Factored, factors: _Factors) -> tuple[Value, ...]:
-        key = (id(factored), choice)
+        columns = _columns(site, len(NAMES[choice.kind]))
+        key = (id(factored), columns[0], choice)
         if key not in self._shared:
             graph, dtype = self.rewriter.graph, factored.weight.dtype
             self._kept.append(factored)  # its id names it as long as it is kept
             self._shared[key] = tuple(
                 graph.add_weight(
                     graph.fresh_name(f"{site.weight.name}_{name}"),
-                    _weight(dtype, shape, factors.contents(index, columns=site.columns), columns=site.columns),
+                    _weight(dtype, shape, factors.contents(index, columns=columns[index]), columns=columns[index]),
                 )
                 for index, (name, shape) in enumerate(zip(NAMES[choice.kind], _shapes(choice, site), strict=True))
             )
@@ -136,6 +137,13 @@ def _weight(dtype: DType, shape: tuple[int, ...], make: Callable[[], AnyArray], 
     return Computed(dtype, shape[::-1] if columns else shape, make)
 
 
+def _columns(site: Site, factors: int) -> tuple[bool, ...]:
+    """Of which factors the weight is stored as ``[C, K]``: as the layer's own is, and for a matrix product."""
+    op = site.node.op
+    first = not op.trans_a if isinstance(op, Gemm) and op.trans_b else site.columns
+    return (first, *(site.columns for _ in range(factors - 1)))
+
+
 def _shapes(choice: Choice, site: Site) -> tuple[tuple[int, ...], ...]:
     """Shapes of the factors' weights, ``[filters, channels, *kernel]``, the filters those of all groups."""
     _, channels, *kernel = site.shape
@@ -154,7 +162,9 @@ def _shapes(choice: Choice, site: Site) -> tuple[tuple[int, ...], ...]:
 def _ops(op: Op, choice: Choice, axes: int) -> tuple[Op, ...]:
     """The factors' ops; `axes` is the number of spatial ones."""
     if isinstance(op, Gemm):
-        return Gemm(trans_a=op.trans_a, trans_b=op.trans_b), replace(op, trans_a=False)
+        # A matrix product where it serves: below opset 11 a Gemm has to have a bias.
+        first = Gemm(trans_a=True, trans_b=op.trans_b) if op.trans_a else MatMul()
+        return first, replace(op, trans_a=False)
     if isinstance(op, MatMul):
         return op, op
     assert isinstance(op, Conv)  # noqa: S101

@@ -45,8 +45,20 @@ class Factored:
         Raises:
             CnnirError: from `decompose`, naming the layer.
         """
+        return self._decomposed(self.metric, refine=True)
+
+    @cached_property
+    def exact(self) -> Decomposition:
+        """One that serves at the full rank, and is made sooner."""
+        return self._decomposed(None, refine=False)
+
+    def at(self, ranks: Ranks) -> Decomposition:
+        """The one to ask for these ranks' error and factors."""
+        return self.exact if ranks == self.full and "made" not in vars(self) else self.made
+
+    def _decomposed(self, metric: Metric | None, *, refine: bool) -> Decomposition:
         try:
-            return decompose_groups(self.kind, self.array(), self.groups, self.metric)
+            return decompose_groups(self.kind, self.array(), self.groups, metric, refine=refine)
         except CnnirError as error:
             raise (error.at(self.node) if self.node is not None else error) from None
 

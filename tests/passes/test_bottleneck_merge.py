@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from cnnir.analysis import costs
 from cnnir.builder import GraphBuilder
-from cnnir.graph import Graph
-from cnnir.ops import Conv, Gemm
+from cnnir.graph import Graph, Value
+from cnnir.ops import AveragePool, Conv, ConvTranspose, Gemm, MatMul, Mul, Reshape
 from cnnir.types import DType, TensorType
 from cnnir.weights import Seeded
 from tests import models
@@ -92,6 +92,54 @@ def test_fully_connected_layers() -> None:
     result = graph.apply("merge-linear")
     assert len(result.graph) == 1
     assert distance(graph, result.graph) < 1e-5
+
+
+@pytest.mark.parametrize("first", ["matmul", "gemm"])
+@pytest.mark.parametrize("second", ["matmul", "gemm"])
+@pytest.mark.parametrize("rank", [2, 3])
+def test_matrix_products(first: str, second: str, rank: int) -> None:
+    """MatMul and Gemm in every order; stacks of matrices where both are MatMul."""
+    if rank > 2 and "gemm" in (first, second):
+        return
+    graph = Graph("products")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (4, 3, 6)[-rank:]))
+    for name, op, shape in (("a", first, (6, 40)), ("b", second, (40, 7))):
+        weight = graph.add_weight(f"{name}.w", Seeded(DType.FLOAT32, shape, 0, len(op), 0.5))
+        operands = [x, weight]
+        if op == "gemm":
+            operands.append(graph.add_weight(f"{name}.c", Seeded(DType.FLOAT32, shape[1:], 0, 5, 0.5)))
+        x = graph.add_node(MatMul() if op == "matmul" else Gemm(alpha=0.5), operands, name=name).output
+    graph.set_outputs([x])
+    result = graph.apply("merge-linear")
+    assert len(result.graph) == 1
+    assert total(result.graph) < total(graph)
+    assert distance(graph, result.graph) < 1e-5
+
+
+def test_every_linear_layer_behind_another_is_listed() -> None:
+    builder = GraphBuilder("listed")
+
+    def constant(name: str, *shape: int) -> Value:
+        return builder.graph.add_weight(name, Seeded(DType.FLOAT32, shape, 0, 1, 0.5))
+
+    x = builder.input("x", (1, 8, 9, 9))
+    x = builder.op(Mul(), builder.conv(x, 8, kernel=1, name="scaled"), constant("s.const", 8, 1, 1))
+    x = builder.conv(x, 8, kernel=1, name="behind_mul")
+    up = ConvTranspose((1, 1), (0, 0, 0, 0), (1, 1), (0, 0))
+    x = builder.op(up, x, constant("up.const", 8, 8, 3, 3), name="up")
+    x = builder.flatten(builder.op(AveragePool((2, 2), (2, 2), (0, 0, 0, 0)), x))
+    x = builder.op(MatMul(), x, constant("fc.const", 200, 6), name="fc")
+    y = builder.op(MatMul(), constant("left.const", 4, 1), x, name="left")
+    y = builder.conv(builder.relu(builder.op(Reshape((1, 4, 6, 1)), y)), 2, kernel=1, name="behind_relu")
+    result = builder.build(y).apply("merge-linear")
+    assert not result.modified
+    reasons = {tuple(node.split()[0] for node in refusal.nodes): refusal.reason for refusal in result.refusals}
+    assert set(reasons) == {("scaled", "behind_mul"), ("behind_mul", "up"), ("up", "fc"), ("fc", "left")}
+    assert "Mul between" in reasons["scaled", "behind_mul"]
+    assert "fold" in reasons["scaled", "behind_mul"]
+    assert "Conv and ConvTranspose" in reasons["behind_mul", "up"]
+    assert "AveragePool, Flatten between" in reasons["up", "fc"]
+    assert "constant on the left" in reasons["fc", "left"]
 
 
 def test_what_does_not_apply_is_refused() -> None:

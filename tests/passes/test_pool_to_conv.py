@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from onnx import helper
 
 import cnnir
 from cnnir.builder import GraphBuilder
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph
-from cnnir.ops import AveragePool, Conv, GlobalAveragePool, MaxPool, Mul, Op, Relu
+from cnnir.ops import AveragePool, Conv, GlobalAveragePool, MaxPool, Mul, Op, Opaque, ReduceMean, Relu
 from cnnir.ops.pooling import Pool
 from cnnir.passes.pool_to_conv import PoolToConv
 from cnnir.types import DType, TensorType
@@ -118,6 +119,52 @@ def test_max_pooling_gives_way_where_asked_for(op: MaxPool) -> None:
     assert not weights[0].equals(weights[2])
 
 
+def test_other_pooling_is_listed() -> None:
+    """Ops that cnnir does not define, and means over whole maps."""
+    graph = Graph("others")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (1, 3, 8, 8)))
+    attributes = helper.make_node("LpPool", [], [], kernel_shape=[2, 2], p=2).SerializeToString()
+    graph.add_node(Opaque("", "LpPool", 18, attributes), [x], name="lp")
+    graph.add_node(ReduceMean((2, 3)), [x], name="mean")
+    graph.add_node(ReduceMean((1,)), [x], name="channels")
+    graph.set_outputs([node.output for node in graph.nodes])
+    result = graph.apply("pool-to-conv")
+    assert not result.modified
+    reasons = {refusal.nodes[0].split()[0]: refusal.reason for refusal in result.refusals}
+    assert set(reasons) == {"lp", "mean"}
+    assert "LpPool" in reasons["lp"]
+    assert "whole map" in reasons["mean"]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "pads", "off"), [((3, 3), 0, 2.0**-12), ((2, 2), 0, 0.0), ((2, 2), 1, 0.0), ((3, 1), 1, 2.0**-11)]
+)
+def test_the_rounding_of_half_precision_is_named(kernel: tuple[int, int], pads: int, off: float) -> None:
+    """Of a ninth, in steps of 2 ** -14; a quarter and its halves have none."""
+    graph = Graph("half")
+    x = graph.add_input("x", TensorType(DType.FLOAT16, (1, 3, 8, 8)))
+    op = AveragePool(kernel, (1, 1), (pads, 0, pads, 0))
+    graph.set_outputs([graph.add_node(op, [x], name="pool").output])
+    result = graph.apply("pool-to-conv")
+    text = result.changes[0].what
+    if not off:
+        assert "off by" not in text
+        return
+    stated = float(text.split("off by ")[1])
+    assert 0 < stated <= off * 1.05
+    ones = {"x": np.ones((1, 3, 8, 8), np.float16)}
+    weights = [value.weight for value in result.graph.weights if value.weight is not None]
+    assert all(weight.dtype is DType.FLOAT16 for weight in weights)
+    taps = weights[0].array().astype(np.float64).sum() / 3
+    if len(weights) == 1:
+        assert abs(taps - 1) == pytest.approx(stated, rel=0.05)
+    assert np.abs(result.graph.run(ones)["pool"].astype(np.float64) - 1).max() <= stated + 2.0**-10
+    assert (
+        "off by"
+        not in pooled(AveragePool((3, 3), (1, 1), (0, 0, 0, 0)), (1, 3, 8, 8)).apply("pool-to-conv").changes[0].what
+    )
+
+
 def test_what_is_preserved_depends_on_the_option() -> None:
     assert PoolToConv().preserves == "values"
     assert PoolToConv(structural=True).preserves == "interface"
@@ -143,5 +190,7 @@ def test_what_does_not_apply_is_refused() -> None:
     assert "whole map" in whole.refusals[0].reason
     unknown = pooled(AveragePool((2, 2), (1, 1), (0, 0, 0, 0)), (1, "C", 8, 8)).apply("pool-to-conv")
     assert "known number of channels" in unknown.refusals[0].reason
+    with pytest.raises(CnnirError, match="draw is a seed"):
+        graph.apply("pool-to-conv", structural=True, draw=-1)
     with pytest.raises(CnnirError, match="option-unknown"):
         graph.apply("pool-to-conv", nothing=True)
