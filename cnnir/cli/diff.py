@@ -3,8 +3,9 @@
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from cnnir.cli.models import open_model
-from cnnir.cli.output import emit, wants
+from cnnir.cli.output import emit, folded, limit, wants
 from cnnir.compare import diff as compare
+from cnnir.compare import diff_text
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -20,7 +21,9 @@ def diff(options: Namespace) -> int:
     after = open_model(Namespace(**{**vars(options), "model": options.other}), notes=False)
     found = compare(before, after, seed=options.seed if options.numeric else None)
     as_json = options.json or wants(options.output, "json")
-    emit(found.to_json() if as_json else str(found), options.output)
+    columns = limit(options.output)
+    text = found.to_json() if as_json else folded(diff_text(found, columns).splitlines(), columns)
+    emit(text, options.output)
     return 0 if found.equal else 1
 
 

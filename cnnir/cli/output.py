@@ -2,7 +2,8 @@
 
 import shutil
 import sys
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 
@@ -55,6 +56,29 @@ def width(output: str | None) -> int:
     if output is None and sys.stdout.isatty():
         return shutil.get_terminal_size().columns
     return WIDE
+
+
+def limit(output: str | None) -> int | None:
+    """Columns that a line may take: the terminal's; None where there is none, so that each entry stays one line."""
+    return width(output) if output is None and sys.stdout.isatty() else None
+
+
+def folded(lines: Iterable[str], columns: int | None) -> str:
+    """The lines as one text, each broken where the terminal ends and continued further in; as they are for None."""
+    return "".join(f"{part}\n" for line in lines for part in _folded(line, columns))
+
+
+def _folded(line: str, columns: int | None) -> list[str]:
+    if columns is None or len(line) <= columns:
+        return [line]
+    indent = len(line) - len(line.lstrip()) + 2
+    return textwrap.wrap(
+        line.lstrip(),
+        max(columns, 20),
+        initial_indent=" " * (indent - 2),
+        subsequent_indent=" " * indent,
+        break_on_hyphens=False,
+    )
 
 
 def page(title: str, body: str) -> str:

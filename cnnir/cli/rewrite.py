@@ -3,14 +3,12 @@
 import argparse
 import json
 import math
-import sys
-import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cnnir.cli.models import open_model
-from cnnir.cli.output import OK, emit, say, width
+from cnnir.cli.output import OK, emit, folded, limit, say
 from cnnir.compare import Figure, at_common_sizes, figures, figures_text
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx import save
@@ -48,10 +46,10 @@ def rewrite(options: argparse.Namespace) -> int:
     if options.json:
         emit(json.dumps(_as_json(graph.name, result, options.output, found, sizes), indent=2) + "\n", None)
         return OK
-    columns = width(None) if sys.stdout.isatty() else None
+    columns = limit(None)
     lines = [line for stage in result.stages for line in _lines(stage, every=options.all)]
     lines += ["", *figures_text(found, columns).splitlines(), *_below(result, found, sizes)]
-    emit("".join(f"{part}\n" for line in lines for part in _folded(line, columns)), None)
+    emit(folded(lines, columns), None)
     return OK
 
 
@@ -92,20 +90,6 @@ def _below(result: PassResult, found: Iterable[Figure], sizes: Mapping[str, int]
 
 def _sizes(sizes: Mapping[str, int]) -> str:
     return ", ".join(f"{name}={size}" for name, size in sizes.items())
-
-
-def _folded(line: str, columns: int | None) -> list[str]:
-    """The line, broken where the terminal ends; in a pipe each entry stays one line."""
-    if columns is None or len(line) <= columns:
-        return [line]
-    indent = len(line) - len(line.lstrip()) + 2
-    return textwrap.wrap(
-        line,
-        max(columns, 20),
-        initial_indent=line[: indent - 2],
-        subsequent_indent=" " * indent,
-        break_on_hyphens=False,
-    )
 
 
 def _as_json(
@@ -175,8 +159,7 @@ def passes(options: argparse.Namespace) -> int:
         lines += [f"  {option}, must be given" for option in entry["required"]]
         lines += [f"  {option}={default}" for option, default in entry["options"].items()]
     lines += [f"{name}: broken, {reason}" for name, reasons in broken.items() for reason in reasons]
-    columns = width(None) if sys.stdout.isatty() else None
-    emit("".join(f"{part}\n" for line in lines for part in _folded(line, columns)), None)
+    emit(folded(lines, limit(None)), None)
     return OK
 
 

@@ -4,15 +4,20 @@ from cnnir.compare.model import RULE, GraphDiff, InterfaceChange, NodeChange, Nu
 from cnnir.compare.side_by_side import figures_text
 
 
-def diff_text(found: GraphDiff) -> str:
-    """The verdict, what differs, node by node, and the figures of both side by side."""
+def diff_text(found: GraphDiff, width: int | None = None) -> str:
+    """The verdict, what differs, node by node, and the figures of both side by side.
+
+    Args:
+        found: The comparison.
+        width: Columns that the table of figures may take; None where nothing sets a limit. Other lines stay whole.
+    """
     lines = [f"{found.before} and {found.after} are {'equal' if found.equal else 'different'}{_counts(found)}"]
     lines += [_interface(change) for change in found.interface]
     lines += [f"- {label}" for label in found.removed]
     lines += [f"+ {label}" for label in found.added]
     lines += [line for change in found.changed for line in _node(change)]
     lines += [f"opset {domain or 'ai.onnx'}: {old or 'none'} -> {new or 'none'}" for domain, old, new in found.opsets]
-    lines += ["", *figures_text(found.figures).splitlines()]
+    lines += ["", *figures_text(found.figures, width).splitlines()]
     lines += _numeric(found.numeric) if found.numeric is not None else []
     return "\n".join([*lines, f"rule: {RULE}", ""])
 

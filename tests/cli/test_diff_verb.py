@@ -1,6 +1,7 @@
 """``cnnir diff``, as a user meets it."""
 
 import json
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -98,3 +99,32 @@ def test_bad_usage(arguments: list[object], capsys: pytest.CaptureFixture[str]) 
     exit_code, out, err = run(arguments, capsys)
     assert (exit_code, out) == (2, "")
     assert "[usage]" in err
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_it_fits_the_terminal(
+    columns: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long lines are broken and continued further in, the figures stand below each other; in a pipe each is one."""
+    target = tmp_path / "rewritten.onnx"
+    passes = "fold,fc-to-conv{dense=true,keep_interface=false}"
+    assert run(["rewrite", "zoo:squeezenet1_0", "-p", passes, "-o", target], capsys)[0] == 0
+    arguments = ["diff", "zoo:squeezenet1_0", target]
+    _, piped, _ = run(arguments, capsys)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    code, shown, _ = run(arguments, capsys)
+    assert code == 1
+    assert max(map(len, shown.splitlines())) <= columns < max(map(len, piped.splitlines()))
+    assert "\n    op: GlobalAveragePool ->" in shown
+    # A word that is longer than a line is broken as well, so blanks are left out of account.
+    told = [
+        line
+        for line in piped.splitlines()
+        if line.startswith(("squeezenet", "-", "+", "~", "    op:", "output", "rule"))
+    ]
+    assert len(told) == 6
+    assert all("".join(line.split()) in "".join(shown.split()) for line in told)
+    file = tmp_path / "diff.txt"
+    assert run([*arguments, "-o", file], capsys)[0] == 1
+    assert file.read_text() == piped
