@@ -117,7 +117,9 @@ class Rewriter:
         self.graph.provenance.listed = tuple(name for name in listed if name != value.name)
 
     def remove_unused(self) -> tuple[list[Node], list[Value]]:
-        """Remove every node and weight that does not reach an output; inputs stay, they are the interface.
+        """Remove every node and weight that does not reach an output.
+
+        Inputs stay, and weights that callers may give as inputs: they are the interface.
 
         Returns:
             The nodes and the weights, in the order of removal.
@@ -129,7 +131,7 @@ class Rewriter:
                 self.erase(node)
                 nodes.append(node)
         for value in self.graph.weights:
-            if not self._is_read(value):
+            if not self._is_read(value) and value.name not in self.graph.provenance.listed:
                 self.erase_weight(value)
                 weights.append(value)
         return nodes, weights

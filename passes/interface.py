@@ -28,6 +28,7 @@ def check_interface(before: Graph, after: Graph, what: str) -> None:
     Raises:
         CnnirError: ``pass-interface`` naming the first input or output that is another.
     """
+    _check_given(before, after, what)
     for kind, old, new in (("inputs", before.inputs, after.inputs), ("outputs", before.outputs, after.outputs)):
         names, others = ([value.name for value in values] for values in (old, new))
         if names != others:
@@ -45,6 +46,18 @@ def check_interface(before: Graph, after: Graph, what: str) -> None:
                     expected=value.type,
                     got=other.type,
                 )
+
+
+def _check_given(before: Graph, after: Graph, what: str) -> None:
+    """Weights that a caller may give in the place of their defaults are inputs too, of the same type."""
+    types, others = ({weight.name: weight.type for weight in graph.weights} for graph in (before, after))
+    for name in before.provenance.listed:
+        old, new = types.get(name), others.get(name)
+        if new != old:
+            raise CnnirError(
+                "pass-interface", f"callers may give {name} as an input, which the pass changes", node=what,
+                expected=old, got="nothing of the name" if new is None else new,
+            )  # fmt: skip
 
 
 def _is_sound(graph: Graph) -> bool:

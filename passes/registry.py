@@ -18,6 +18,7 @@ from cnnir.passes.cut import Cut
 from cnnir.passes.dead_code import DeadCode
 from cnnir.passes.fc_to_conv import FcToConv
 from cnnir.passes.fold import Fold
+from cnnir.passes.freeze_inputs import FreezeInputs
 from cnnir.passes.options import option_types
 from cnnir.passes.pool_to_conv import PoolToConv
 from cnnir.passes.precision import HalfWeights
@@ -29,6 +30,7 @@ BUILT_IN: tuple[type[Pass], ...] = (
     DeadCode,
     FcToConv,
     Fold,
+    FreezeInputs,
     HalfWeights,
     InferShapes,
     MergeLinear,

@@ -101,7 +101,7 @@ class _Reader:
         self.renamed: list[str] = []
         self.listed: list[str] = []
         self._provenance(model)
-        self._interface()
+        self._interface(model.ir_version)
         nodes = executable_order(self.proto, self.graph.notes)
         self.read_names = frozenset(
             [name for node in nodes for name in (*node.input, *captured_names(node))]
@@ -109,10 +109,9 @@ class _Reader:
         )
         for node in nodes:
             self._node(node)
-        if model.ir_version >= 4:  # before it the format demands that all are listed: that says nothing
-            self.graph.provenance.listed = tuple(name for name in self.listed if name in self.values)
+        self.graph.provenance.listed = tuple(name for name in self.listed if name in self.values)
         self.graph.set_outputs(self._value(output.name, "an output of the graph") for output in self.proto.output)
-        self._notes(model.ir_version)
+        self._notes()
 
     # Model and interface
 
@@ -136,14 +135,15 @@ class _Reader:
             extras=taken_along(model),
         )
 
-    def _interface(self) -> None:
+    def _interface(self, ir_version: int) -> None:
         for tensor in self.proto.initializer:
             self._new_weight(tensor.name, weight_from_tensor(tensor, self.folder))
         for sparse in self.proto.sparse_initializer:
             self._new_weight(sparse.values.name, weight_from_sparse(sparse))
         for info in self.proto.input:
             if info.name in self.weights:
-                self.listed.append(info.name)
+                # Before IR 4 the format demands that all are listed: that says nothing.
+                self.listed += [info.name] if ir_version >= 4 else []
                 continue
             if not info.name or info.name in self.values:
                 raise CnnirError("name-taken", "two inputs of one name, or one without", got=info.name, hint=_RENAME)
@@ -260,6 +260,8 @@ class _Reader:
             return None
         if not proto.output[0] or any(name not in self.weights for name in proto.input if name):
             return None
+        if not set(self.listed).isdisjoint(proto.input):
+            return None  # who gives another weight in its place wants another result
         return folded_weight(self._source_node(proto, list(proto.output)), self.folder)
 
     def _source_node(self, proto: NodeProto, outputs: list[str]) -> Source:
@@ -273,12 +275,14 @@ class _Reader:
     def _note(self, sentence: str, names: list[str]) -> None:
         self.graph.notes.append(f"{sentence}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
 
-    def _notes(self, ir_version: int) -> None:
+    def _notes(self) -> None:
         if self.stale:
             self._note(f"declared types of {len(self.stale)} values contradict inference and are left out", self.stale)
-        defaults = [name for name in self.graph.provenance.listed if name in self.values]
-        if ir_version >= 4 and defaults:
-            self.graph.notes.append(f"inputs with a default value are taken as constants: {', '.join(defaults)}")
+        if self.listed:
+            self._note("inputs with a default value are taken as constants", self.listed)
+        gone = [name for name in self.listed if name not in self.values]
+        if gone:
+            self._note("no inputs any more, since they steer a node or nothing reads them", gone)
         unread = [tensor.name for tensor in self.proto.initializer if tensor.name not in self.read_names]
         if unread:
             self._note(f"{len(unread)} weights that nothing reads are left out", unread)

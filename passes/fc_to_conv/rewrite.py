@@ -12,6 +12,7 @@ from cnnir.passes.fc_to_conv.heads import Findings, Head, find_heads, fitted_poo
 from cnnir.passes.fc_to_conv.layout import LETTERS, Layout
 from cnnir.passes.fc_to_conv.parameters import constant
 from cnnir.passes.fc_to_conv.sizes import image_axes, open_sizes, tensor
+from cnnir.passes.fc_to_conv.unfit import Unfit
 from cnnir.passes.fc_to_conv.whole import whole_image_nodes
 
 
@@ -64,6 +65,7 @@ class FcToConv(Pass):
         found = find_heads(graph, dense=self.dense)
         taken = []
         for head in found.heads:
+            head.unfit += _given(graph, head)
             if not head.matters(graph, to_outputs=not self.keep_interface):
                 continue
             for unfit in head.unfit:
@@ -121,6 +123,16 @@ def _restored(editor: Editor, value: Value, node: Node, layout: Layout) -> Value
         return editor.insert(Squeeze(axes=(2, 3)), [found], node)
     kept = (0, *shape[1:]) if layout.axes[:1] == ("N",) and order[0] == "N" else shape
     return editor.insert(Reshape(kept), [found], node)
+
+
+def _given(graph: Graph, head: Head) -> list[Unfit]:
+    """A weight that a caller may give is part of the interface: the node that reads it stays, and its head with it."""
+    return [
+        Unfit(f"callers may give {value.name} as an input", node)
+        for node in head.fits
+        for value in node.operands
+        if value.name in graph.provenance.listed
+    ]
 
 
 def _refuse_strays(graph: Graph, found: Findings, journal: Journal) -> None:

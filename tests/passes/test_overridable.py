@@ -1,11 +1,16 @@
 """Weights that a caller may give as an input instead: part of the interface, whatever a pass would like to do."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from cnnir import CnnirError, Rewriter
 from cnnir.exporters.onnx import read, write
 from cnnir.graph import Graph
+from cnnir.passes.base import Journal, Pass
+from cnnir.weights import Array
 
 
 def network() -> Graph:
@@ -40,3 +45,85 @@ def test_they_stay(passes: str) -> None:
     result = graph.apply(passes)
     assert any("may give" in refusal.reason for refusal in result.refusals)
     assert [value.name for value in write(result.graph).graph.input] == ["x", "w", "v"]
+
+
+def head(*, dead: bool = False) -> Graph:
+    """A fully connected layer whose matrix has a default, behind a Transpose of it; and perhaps a node nobody reads."""
+    rng = np.random.default_rng(0)
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["f"], name="flat"),
+        helper.make_node("Transpose", ["w"], ["t"], name="turn", perm=[1, 0]),
+        helper.make_node("MatMul", ["f", "t"], ["m"], name="product"),
+        helper.make_node("Gemm", ["m", "v", "b"], ["y"], name="scores", transB=1),
+    ]
+    nodes += [helper.make_node("Neg", ["u"], ["nobody"], name="dead")] if dead else []
+    shapes = {"w": (8, 48), "v": (5, 8), "b": (5,), **({"u": (3,)} if dead else {})}
+    graph = helper.make_graph(
+        nodes,
+        "head",
+        [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 4, 4]),
+            *(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()),
+        ],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 5])],
+        [
+            numpy_helper.from_array(rng.standard_normal(shape).astype(np.float32), name)
+            for name, shape in shapes.items()
+        ],
+    )
+    return read(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8))
+
+
+@pytest.mark.parametrize(
+    "passes", ["fold", "fc-to-conv", "fc-to-conv{dense=true}", "bottleneck{rank=2}", "half-weights"]
+)
+def test_a_head_stays(passes: str) -> None:
+    """A layer, a constant node and a whole head that read one."""
+    result = head().apply(passes)
+    assert result.refusals
+    assert [value.name for value in write(result.graph).graph.input] == ["x", "w", "v", "b"]
+
+
+def test_dead_code_keeps_inputs() -> None:
+    """What read it goes, the weight itself is the interface."""
+    graph = head(dead=True).apply("dead-code").graph
+    assert [node.name for node in graph.nodes] == ["flat", "turn", "product", "scores"]
+    assert [value.name for value in write(graph).graph.input] == ["x", "w", "v", "b", "u"]
+
+
+def test_a_pass_that_takes_one_away() -> None:
+    """It promises the interface and does not keep it."""
+
+    @dataclass(frozen=True)
+    class Careless(Pass):
+        name = "careless"
+
+        def rewrite(self, graph: Graph, journal: Journal) -> None:
+            rewriter = Rewriter(graph)
+            old = graph.value("v")
+            new = graph.add_weight("fresh", old.weight or Array.of(np.zeros(1)))
+            rewriter.replace_uses(old, new)
+            rewriter.erase_weight(old)
+
+    with pytest.raises(CnnirError, match=r"callers may give v as an input, which the pass changes"):
+        head().apply(Careless())
+
+
+def test_frozen_inputs() -> None:
+    """Said to be constants they are rewritten like others, and the written model takes its image alone."""
+    result = head().apply("freeze-inputs,fold,fc-to-conv")
+    assert [value.name for value in write(result.graph).graph.input] == ["x"]
+    assert [node.op.kind for node in result.graph.nodes] == ["Conv", "Conv", "Squeeze"]
+    image = np.random.default_rng(1).standard_normal((1, 3, 4, 4)).astype(np.float32)
+    np.testing.assert_allclose(result.graph.run({"x": image})["y"], head().run({"x": image})["y"], rtol=1e-4)
+    some = head().apply("freeze-inputs{names=w|x}")
+    assert some.graph.provenance.listed == ("v", "b")
+    assert some.refusals[0].reason == "x is no input with a default value"
+
+
+def test_the_reader_keeps_what_callers_may_give() -> None:
+    """A Transpose of one stays a node; what steers a node cannot be given any more, and a note says so."""
+    graph = head()
+    assert graph.provenance.listed == ("w", "v", "b")
+    assert [node.op.kind for node in graph.nodes] == ["Flatten", "Transpose", "MatMul", "Gemm"]
+    assert "inputs with a default value are taken as constants: w, v, b" in graph.notes
