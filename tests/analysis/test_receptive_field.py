@@ -262,6 +262,28 @@ def test_paths_of_different_strides_are_not_uniform() -> None:
     assert "sum (Add)" in of(graph, "after").reason
 
 
+def test_means_of_parts_meet() -> None:
+    """The mean of the upper rows and that of lower ones: together they see from the first to the last."""
+    builder = GraphBuilder("parts")
+    x = builder.input("x", (1, 1, 16, 16))
+    means = [
+        builder.global_average_pool(builder.op(Slice((first,), (last,), (2,), (1,)), x))
+        for first, last in ((2, 5), (7, 12))
+    ]
+    graph = builder.build(builder.add(*means, name="sum"))
+    assert facts(of(graph, "sum")) == (10, 0, 2, False)
+    assert receptive_fields(graph)[graph.value("sum")][1].whole is True
+
+
+def test_rows_do_not_meet_columns() -> None:
+    """A map and its mirror image along the diagonal: what an element sees is no interval of rows by columns."""
+    builder = GraphBuilder("mirror")
+    x = builder.conv(builder.input("x", (1, 1, 8, 8)), 1, kernel=3, padding=1)
+    graph = builder.build(builder.add(x, builder.transpose(x, (0, 1, 3, 2)), name="sum"))
+    assert of(graph, "sum").size is None
+    assert of(graph, "sum").reason.startswith("sum (Add): ")
+
+
 def test_narrowest_path() -> None:
     """A residual sum hands on what its shortcut saw; the union sees both."""
     builder = GraphBuilder("residual")

@@ -11,18 +11,19 @@ from cnnir.ops.window import Window
 @reads.rule(Conv)
 def _convolution(op: Conv, place: Place) -> Read:
     if place.operand != 0 or place.axis < 2:
-        return _channels(op.group, place)
+        return _channels(op.group, place, filters=0)
     kernel = shape_of(place.node.inputs[1])[2:]
     if not all(is_known(size) for size in kernel):
         return Unknown("the size of the kernel is not known")
     return _window(op.window((0, 0, *(size for size in kernel if is_known(size)))), place)
 
 
-def _channels(group: int, place: Place) -> Read:
-    """Batch and channels of a convolution, and weights that are computed."""
+def _channels(group: int, place: Place, filters: int) -> Read:
+    """Batch and channels of a convolution, and weights that are computed, with their filters along an axis."""
     if place.operand == 0:
         return Along(0) if place.axis == 0 else Whole() if group == 1 else Unknown("the channels are in groups")
-    return Along(1) if place.axis == 0 and group == 1 else Whole()
+    own = place.operand == 2 or (place.axis == filters and group == 1)
+    return Along(1) if own else Whole()
 
 
 @reads.rule(Pool)
@@ -49,7 +50,7 @@ def _global(op: GlobalPool, place: Place) -> Read:
 def _transposed(op: ConvTranspose, place: Place) -> Read:
     """Input cell i is spread over the outputs ``i * S - P + k * D``; turned round, and repeated after S outputs."""
     if place.operand != 0 or place.axis < 2:
-        return _channels(op.group, place)
+        return _channels(op.group, place, filters=1)
     axis = place.axis - 2
     kernel = shape_of(place.node.inputs[1])
     explicit = op.auto_pad in ("NOTSET", "VALID") and op.output_shape is None

@@ -1,0 +1,122 @@
+"""What each op is said to read, against single nodes whose operands are disturbed slice by slice."""
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cnnir.analysis.reads import Along, Merged, Place, Read, Unknown, Whole, reads
+from cnnir.graph import Graph, Node
+from cnnir.ops import (
+    DEFINED,
+    Cast,
+    ConstantOfShape,
+    Conv,
+    ConvTranspose,
+    Div,
+    Flatten,
+    Gemm,
+    Mul,
+    Pad,
+    Reshape,
+    Resize,
+    Softmax,
+)
+from cnnir.ops.activation import Activation
+from cnnir.ops.base import Op
+from tests.interpreter.single_nodes import Case, random_case
+
+Marks: TypeAlias = NDArray[np.bool_]
+
+HIDING = (Activation, Softmax, Cast, Mul, Div, Gemm, ConvTranspose)
+"""Ops that may give the same for other operands: flat pieces, rounding, zero as a factor, all cropped away."""
+
+OPS = [op for op in DEFINED if op is not ConstantOfShape]
+
+
+def changes(case: Case, graph: Graph, operand: int, axis: int) -> list[list[Marks]]:
+    """For each output and each cell along an axis of an operand, where the output changes when the cell does.
+
+    The cell is moved up and down, each element by another amount, so that no activation hides both.
+    """
+    feed = case.feed()
+    name = f"x{operand}"
+    rng = np.random.default_rng(7)
+    with np.errstate(all="ignore"):
+        plain = list(graph.run(feed).values())
+        found: list[list[Marks]] = [[] for _ in plain]
+        for cell in range(feed[name].shape[axis]):
+            changed = [np.zeros(array.shape, bool) for array in plain]
+            for sign in (1, -1):
+                moved = feed[name].copy()
+                place = (slice(None),) * axis + (cell,)
+                amount = rng.uniform(4, 6, moved[place].shape) * sign
+                moved[place] += amount.astype(moved.dtype)
+                for mark, array, old in zip(changed, graph.run({**feed, name: moved}).values(), plain, strict=True):
+                    mark |= ~(
+                        (array == old) | (np.isnan(array) & np.isnan(old)) if array.dtype.kind == "f" else array == old
+                    )
+            for marks, mark in zip(found, changed, strict=True):
+                marks.append(mark)
+    return found
+
+
+def places(case: Case, node: Node) -> Iterator[tuple[int, int]]:
+    """(operand, axis) of what is fed in numbers."""
+    for index, operand in enumerate(case.operands):
+        if operand is not None and index not in case.constants and operand.dtype.kind in "fi":
+            yield from ((index, axis) for axis in range(operand.ndim))
+
+
+@pytest.mark.parametrize("op", OPS, ids=lambda op: op.__name__)
+def test_single_nodes(op: type[Op]) -> None:
+    """Nothing changes that is not said to be read; and inside the map, all that is said to be read changes things."""
+    exact = 0
+    for seed in range(30):
+        case = random_case(op, seed)
+        if all(operand is None or operand.dtype.kind in "fi" for operand in case.operands):
+            case = case.as_type(np.float64)
+            exact += compare(case)
+    assert exact > 20
+
+
+def compare(case: Case) -> int:
+    """Positions that agree exactly."""
+    graph = case.graph()
+    (node,) = graph.nodes
+    exact = 0
+    for operand, axis in places(case, node):
+        found = changes(case, graph, operand, axis)
+        for output, marks in enumerate(found):
+            read = reads[type(node.op)](node.op, Place(node, operand, axis, output))
+            assert not isinstance(read, Unknown) or isinstance(node.op, Conv | ConvTranspose | Pad | Reshape | Flatten)
+            if marks and output == 0:
+                exact += agree(case, read, marks)
+    return exact
+
+
+def agree(case: Case, read: Read, marks: list[Marks]) -> int:
+    """Check one axis of one operand against where the first output changed, cell by cell."""
+    size = len(marks)
+    if isinstance(read, Unknown | Merged) or marks[0].size == 0:
+        return 1
+    if isinstance(read, Whole):
+        return sum(bool(mark.any()) for mark in marks)
+    assert isinstance(read, Along)
+    exact = 0
+    for position in range(marks[0].shape[read.axis]):
+        seen = [cell for cell, mark in enumerate(marks) if mark.take(position, axis=read.axis).any()]
+        cells = read.reach.at(position)
+        inside = cells is not None and cells[0] >= 0 and cells[1] < size
+        if cells is not None and isinstance(case.op, Resize):
+            # Cells at the border stand for those outside.
+            cells = min(max(cells[0], 0), size - 1), min(max(cells[1], 0), size - 1)
+        if not (isinstance(case.op, Pad) and case.op.mode != "constant" and not inside):
+            assert all(cells is not None and cells[0] <= cell <= cells[1] for cell in seen), (str(case), position)
+        assert seen or not inside or isinstance(case.op, HIDING), (str(case), read, position)
+        if inside and seen:
+            assert (seen[0], seen[-1]) == cells, (str(case), read, position)
+            exact += 1
+    return exact
