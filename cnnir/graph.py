@@ -375,7 +375,7 @@ class Graph:
 
         return table(self)
 
-    def lint(self, *, select: Sequence[str] = (), ignore: Sequence[str] = ()) -> "list[Finding]":
+    def lint(self, *, select: Sequence[str] | str = (), ignore: Sequence[str] | str = ()) -> "list[Finding]":
         """Unusual or wasteful choices, by rules with stable codes. See `cnnir.lint`."""
         from cnnir.lint import lint  # noqa: PLC0415
 

@@ -66,15 +66,19 @@ def _symbols(graph: Graph) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(sorted(first - others)), tuple(sorted(others))
 
 
-def lint(graph: Graph, *, select: Iterable[str] = (), ignore: Iterable[str] = ()) -> list[Finding]:
+def lint(graph: Graph, *, select: Iterable[str] | str = (), ignore: Iterable[str] | str = ()) -> list[Finding]:
     """Findings of the rules that are asked for, in the order of the nodes.
 
     Args:
         graph: Left as it is. A rule that needs sizes which are open says nothing; `report` tells which ones.
-        select: Codes, or prefixes of them; all rules when empty.
+        select: Codes, or prefixes of them; all rules when empty. A text is one code.
         ignore: Codes or prefixes to leave out.
 
     Raises:
         CnnirError: ``lint-code`` for a code that no rule has.
     """
-    return list(report(graph, Selection(tuple(select), tuple(ignore))).findings)
+    return list(report(graph, Selection(_codes(select), _codes(ignore))).findings)
+
+
+def _codes(given: Iterable[str] | str) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)

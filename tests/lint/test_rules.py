@@ -25,7 +25,7 @@ def cases(table: object) -> list[object]:
 
 
 def found(graph: Graph, code: str) -> list[Finding]:
-    return graph.lint(select=[code])
+    return graph.lint(select=code)
 
 
 def test_each_rule_has_both() -> None:
