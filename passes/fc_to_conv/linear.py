@@ -7,6 +7,7 @@ Networks", 2015, section 3.1). Behind the first layer the map is 1x1, and so are
 """
 
 import math
+from collections.abc import Hashable
 
 from cnnir.graph import Node, Value
 from cnnir.ops import Add, Conv, Gemm, MatMul
@@ -47,19 +48,20 @@ def _convolution(node: Node, layouts: Layouts, *, rows: bool, alpha: float, adde
     count, features = weight.shape if rows else weight.shape[::-1]
     bias_weight = _bias(node, added, count, beta)
     windows = _windows(node, layout, features)
-    kernels, begin = [], 0
+    kernels, forms, begin = list[Weight](), list[Hashable](), 0
     for order, sizes in windows:
         own = slice(begin, begin + math.prod(sizes))
         every = slice(0, count)
         part = weight if len(windows) == 1 else weight.sliced((every, own) if rows else (own, every))
         kernels.append(filters(part, order, sizes, rows=rows, alpha=alpha))
+        forms.append((order, rows, alpha, begin))  # another layer may cut the same matrix at other places
         begin = own.stop
 
     def make(editor: Editor) -> Value:
         found: Value | None = None
-        for index, (map_, kernel) in enumerate(zip(editor.several(value), kernels, strict=True)):
-            inputs = [map_, editor.weight(kernel, old, (windows[index][0], rows, alpha, index))]
-            if index == 0 and added is not None and bias_weight is not None:
+        for map_, kernel, form in zip(editor.several(value), kernels, forms, strict=True):
+            inputs = [map_, editor.weight(kernel, old, form)]
+            if found is None and added is not None and bias_weight is not None:
                 inputs.append(editor.weight(bias_weight, added, ("bias", beta)))
             output = editor.insert(_CONV, inputs, node)
             found = output if found is None else editor.insert(Add(), [found, output], node)

@@ -14,9 +14,14 @@ _AXES = "CHW"
 
 def constant(value: Value | None) -> Weight | None:
     """The contents of a weight, also of one behind nodes that only rename it; None when it is no constant."""
-    while value is not None and value.producer is not None and isinstance(value.producer.op, Identity):
+    return named_first(value).weight if value is not None else None
+
+
+def named_first(value: Value) -> Value:
+    """The value that nodes which only rename it have begun with."""
+    while value.producer is not None and isinstance(value.producer.op, Identity):
         value = value.producer.operands[0]
-    return value.weight if value is not None else None
+    return value
 
 
 def filters(weight: Weight, order: str, sizes: Sequence[int], *, rows: bool, alpha: float = 1.0) -> Weight:

@@ -10,7 +10,7 @@ from cnnir.passes.base import Journal, Pass, Preserves
 from cnnir.passes.fc_to_conv.editor import Editor
 from cnnir.passes.fc_to_conv.heads import Findings, Head, find_heads, fitted_pools
 from cnnir.passes.fc_to_conv.layout import LETTERS, Layout
-from cnnir.passes.fc_to_conv.parameters import constant
+from cnnir.passes.fc_to_conv.parameters import constant, named_first
 from cnnir.passes.fc_to_conv.sizes import image_axes, open_sizes, tensor
 from cnnir.passes.fc_to_conv.unfit import Unfit
 from cnnir.passes.fc_to_conv.whole import whole_image_nodes
@@ -130,7 +130,7 @@ def _given(graph: Graph, head: Head) -> list[Unfit]:
     return [
         Unfit(f"callers may give {value.name} as an input", node)
         for node in head.fits
-        for value in node.operands
+        for value in map(named_first, node.operands)
         if value.name in graph.provenance.listed
     ]
 

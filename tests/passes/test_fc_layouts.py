@@ -22,6 +22,7 @@ from cnnir.ops import (
     Relu,
     Reshape,
     Sigmoid,
+    Slice,
     Softmax,
     Squeeze,
     Transpose,
@@ -283,3 +284,19 @@ def test_two_branches_in_onnx_runtime() -> None:
         "float32[2, 8, H - 5, W - 6]",
         "float32[2, 3, H - 5, W - 6]",
     ]
+
+
+def test_one_matrix_cut_at_different_places() -> None:
+    """Two layers share their matrix and join maps of other sizes: the second part of each begins elsewhere."""
+
+    def shared(head: Head) -> list[Value]:
+        matrix = head.weight(12, 4)
+
+        def joined(*shapes: tuple[int, int, int]) -> Value:
+            parts = [head.op(Slice((0, 0, 0), shape, (1, 2, 3), (1, 1, 1)), head.map) for shape in shapes]
+            flat = [head.op(Flatten(1), part) for part in parts]
+            return head.op(MatMul(), head.op(Concat(1), *flat), matrix)
+
+        return [joined((1, 2, 2), (1, 2, 3), (2, 1, 1)), joined((1, 3, 2), (1, 2, 3))]
+
+    kept(built(shared))

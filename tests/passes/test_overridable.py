@@ -9,8 +9,10 @@ from onnx import TensorProto, helper, numpy_helper
 from cnnir import CnnirError, Rewriter
 from cnnir.exporters.onnx import read, write
 from cnnir.graph import Graph
+from cnnir.ops import Identity
 from cnnir.passes.base import Journal, Pass
 from cnnir.weights import Array
+from tests.passes.heads import assert_close, runtime
 
 
 def network() -> Graph:
@@ -45,6 +47,10 @@ def test_they_stay(passes: str) -> None:
     result = graph.apply(passes)
     assert any("may give" in refusal.reason for refusal in result.refusals)
     assert [value.name for value in write(result.graph).graph.input] == ["x", "w", "v"]
+
+
+GIVEN = {"x": (1, 3, 4, 4), "v": (5, 8)}
+"""The image and a matrix that `head` has a default for."""
 
 
 def head(*, dead: bool = False) -> Graph:
@@ -82,6 +88,19 @@ def test_a_head_stays(passes: str) -> None:
     result = head().apply(passes)
     assert result.refusals
     assert [value.name for value in write(result.graph).graph.input] == ["x", "w", "v", "b"]
+
+
+@pytest.mark.parametrize("passes", ["fold", "fc-to-conv"])
+def test_under_another_name_it_is_the_same(passes: str) -> None:
+    """A matrix read through an Identity: what a caller gives in its place counts after the pass as before."""
+    graph = head().apply("freeze-inputs{names=w|b},fold").graph
+    scores, rewriter = graph.node("scores"), Rewriter(graph)
+    rewriter.set_operand(scores, 1, rewriter.insert(Identity(), [graph.value("v")], before=scores).output)
+    after = graph.apply(passes).graph
+    generator = np.random.default_rng(1)
+    feed = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in GIVEN.items()}
+    ((expected,), (found,)) = (runtime(one, [feed], ["y"])[0] for one in (graph, after))
+    assert_close(found, expected)
 
 
 def test_dead_code_keeps_inputs() -> None:
