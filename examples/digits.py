@@ -212,43 +212,40 @@ def scores(graph: Graph, images: Floats) -> Floats:
     return np.concatenate([graph.run(feed)[output.name] for feed in batched("image", images, BATCH)])
 
 
-def accuracy(graph: Graph, data: Digits) -> float:
-    """Share of the held-out images whose label has the highest score."""
-    return float((scores(graph, data.test_images).argmax(axis=1) == data.test_labels).mean())
+def accuracy(found: Floats, labels: NDArray[np.int64]) -> float:
+    """Share of the images whose label has the highest score."""
+    return float((found.argmax(axis=1) == labels).mean())
 
 
-def output_error(graph: Graph, other: Graph, data: Digits) -> float:
-    """Norm of the difference of the scores over the norm of the scores, on held-out images."""
-    ours, theirs = scores(graph, data.test_images), scores(other, data.test_images)
-    return float(np.linalg.norm(ours - theirs) / np.linalg.norm(ours))
+def output_error(found: Floats, exact: Floats) -> float:
+    """Norm of the difference of the scores over the norm of the exact ones."""
+    return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
 
 
 def table(graph: Graph, data: Digits) -> Iterator[str]:
-    """One line for each choice of ranks, data-free and data-aware side by side."""
-    seen = list(batched("image", data.images, BATCH))
+    """One line for each choice of ranks, data-free and data-aware side by side, judged on held-out images."""
+    seen, exact = list(batched("image", data.images, BATCH)), scores(graph, data.test_images)
     yield "| ranks | params | MACs an image | accuracy, data-free | data-aware | output error, data-free | data-aware |"
     yield "|---|---|---|---|---|---|---|"
-    yield f"| as trained | {_costs(graph)} | {accuracy(graph, data):.1%} | | | |"
-    for mode in ("svd", "tucker", "separable"):
-        for ratio in (1.0, 0.75, 0.5, 0.25):
-            options = Bottleneck(mode=mode, ratio=ratio)
-            plain, aware = graph.apply(options).graph, data_aware(graph, seen, options).graph
-            yield _line(f"{mode}, ratio {ratio}", graph, plain, aware, data)
-    for share in (0.5, 0.25, 0.1):
-        options = Bottleneck(macs=share)
-        plain, aware = graph.apply(options).graph, data_aware(graph, seen, options).graph
-        yield _line(f"auto, MACs {share}", graph, plain, aware, data)
+    yield f"| as trained | {_costs(graph)} | {accuracy(exact, data.test_labels):.1%} | | | |"
+    # The error end to end is measured here, on images that nobody has seen, and not by the pass.
+    options = {
+        f"{mode}, ratio {ratio}": Bottleneck(mode=mode, ratio=ratio, measure=False)
+        for mode in ("svd", "tucker", "separable")
+        for ratio in (1.0, 0.75, 0.5, 0.25)
+    }
+    options |= {f"auto, MACs {share}": Bottleneck(macs=share, measure=False) for share in (0.5, 0.25, 0.1)}
+    for name, one in options.items():
+        plain, aware = graph.apply(one).graph, data_aware(graph, seen, one).graph
+        found = [scores(factored, data.test_images) for factored in (plain, aware)]
+        rates = " | ".join(f"{accuracy(theirs, data.test_labels):.1%}" for theirs in found)
+        errors = " | ".join(f"{output_error(theirs, exact):.3f}" for theirs in found)
+        yield f"| {name} | {_costs(aware)} | {rates} | {errors} |"
 
 
 def _costs(graph: Graph) -> str:
     found = costs(graph)
     return f"{found.params:,} | {int(str(found.macs)) // BATCH:,}"
-
-
-def _line(name: str, graph: Graph, plain: Graph, aware: Graph, data: Digits) -> str:
-    rates = " | ".join(f"{accuracy(one, data):.1%}" for one in (plain, aware))
-    errors = " | ".join(f"{output_error(graph, one, data):.3f}" for one in (plain, aware))
-    return f"| {name} | {_costs(aware)} | {rates} | {errors} |"
 
 
 if __name__ == "__main__":
