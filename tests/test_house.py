@@ -22,7 +22,7 @@ TOP = Path(__file__).parents[1]
 PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())
 
 LAYERS = (
-    ("errors", "dims", "dim_text", "constraints", "names", "units", "files"),
+    ("errors", "dims", "dim_text", "constraints", "names", "units", "columns", "files"),
     ("types", "weights"),
     ("ops",),
     ("graph", "builder"),
@@ -30,7 +30,7 @@ LAYERS = (
     ("analysis", "plan"),
     ("interpreter",),
     ("passes",),
-    ("exporters", "reports", "dense", "compare", "lint"),
+    ("exporters", "backend", "reports", "dense", "compare", "lint"),
     ("zoo", "cli", "__main__"),
 )
 """Rooms from the ground up; a room imports from its own layer and from those below it."""
@@ -49,7 +49,7 @@ LIBRARIES = {
     "onnx": {"exporters"},
     "google": {"exporters"},
     "networkx": {"analysis"},
-    "rich": {"reports"},
+    "rich": {"columns"},
     "onnxruntime": set[str](),
 }
 """Which rooms may import a library; the others reach it through them."""

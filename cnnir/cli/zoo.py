@@ -9,6 +9,7 @@ from typing import Any
 from cnnir import zoo
 from cnnir.analysis import costs
 from cnnir.cli.output import OK, emit
+from cnnir.columns import Columns
 from cnnir.dims import Dim
 from cnnir.graph import Graph
 from cnnir.reports.text import format_count, format_shape
@@ -69,10 +70,10 @@ def _inputs(graph: Graph) -> dict[str, list[int | str]]:
 def _text(found: list[dict[str, Any]]) -> str:
     """A line a network, and under those that have one source in common the source."""
     cells = [_cells(entry) for entry in found]
-    widths = [max(map(len, column)) for column in zip(_HEADINGS, *cells, strict=True)][:-1]
-    lines = [_line(_HEADINGS, widths), "\u2500" * _COLUMNS]
+    columns = Columns(_HEADINGS, cells, right=(1, 2), width=_COLUMNS, gap=2)
+    lines = columns.head()
     for paper, group in groupby(zip(found, cells, strict=True), key=lambda pair: pair[0]["paper"]):
-        lines += [_line(row, widths) for _, row in group]
+        lines += [line for _, row in group for line in columns.row(row)]
         lines += textwrap.wrap(paper, _COLUMNS, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
     hint = "figures are those of one image at the size shown; NAME{size=64,classes=10} sets options, --json lists them"
     return "\n".join([*lines, "", *textwrap.wrap(hint, _COLUMNS)]) + "\n"
@@ -87,11 +88,3 @@ def _cells(entry: dict[str, Any]) -> tuple[str, ...]:
         ", ".join(format_shape(shape[1:]) for shape in entry["inputs"].values()),
         entry["title"],
     )
-
-
-def _line(row: tuple[str, ...], widths: list[int]) -> str:
-    """Numbers stand right; the title goes on below itself where it is too long."""
-    name, params, macs, image, title = row
-    start = f"{name:<{widths[0]}}  {params:>{widths[1]}}  {macs:>{widths[2]}}  {image:<{widths[3]}}  "
-    pieces = textwrap.wrap(title, max(_COLUMNS - len(start), 12))
-    return f"\n{' ' * len(start)}".join([start + pieces[0], *pieces[1:]])

@@ -1,7 +1,9 @@
 """Figures of two networks as text: a table, or one figure below the other where there is no room for it."""
 
+import sys
 from collections.abc import Sequence
 
+from cnnir.columns import Columns
 from cnnir.compare.model import Figure
 from cnnir.dims import Dim, format_dim, is_known
 from cnnir.units import format_size
@@ -21,12 +23,9 @@ def figures_text(figures: Sequence[Figure], width: int | None = None) -> str:
     """
     rows = [("", "before", "after", "difference")]
     rows += [(_name(figure), _dim(figure.before), _dim(figure.after), _difference(figure)) for figure in figures]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    if width is None or sum(widths) + 3 * 2 <= width:
-        lines = [
-            f"{row[0]:<{widths[0]}}  " + "  ".join(f"{row[column]:>{widths[column]}}" for column in (1, 2, 3))
-            for row in rows
-        ]
+    columns = Columns(rows[0], rows[1:], right=(1, 2, 3), width=sys.maxsize, gap=2)
+    if width is None or columns.width <= width:
+        lines = [line for row in rows for line in columns.row(row)]
     else:
         lines = [line for row in rows[1:] for line in _stacked(*row, width=width)]
     lines = [line.rstrip() for line in lines]

@@ -1,7 +1,4 @@
-"""What people read: data models first, then the same data as text, JSON, HTML and SVG.
-
-The text form needs rich, which is imported when text is made.
-"""
+"""What people read: data models first, then the same data as text, JSON, HTML and SVG."""
 
 from cnnir.reports.arena import plan_svg
 from cnnir.reports.html import graph_html, plan_html, table_html

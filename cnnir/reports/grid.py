@@ -2,6 +2,7 @@
 
 import textwrap
 
+from cnnir.columns import Columns
 from cnnir.reports.text import WIDE, format_count, format_memory
 from cnnir.reports.whatif import Case, WhatIf
 
@@ -17,26 +18,22 @@ def whatif_text(found: WhatIf, *, width: int = WIDE) -> str:
         found: The grid.
         width: Columns of the terminal.
     """
-    rows = [(case, _cells(case)) for case in _once(found.cases)]
-    figures = [cells for case, cells in rows if case.arena_bytes is not None]
-    kept = [index for index, heading in enumerate(_HEADINGS) if index > 2 or any(cells[index] for _, cells in rows)]
-    widths = {index: max(len(cells[index]) for cells in [_HEADINGS, *figures]) for index in kept}
-    lines = [_line(_HEADINGS, widths)]
-    lines.append("\u2500" * len(lines[0]))
-    for case, cells in rows:
-        if case.arena_bytes is not None:
-            lines.append(_line(cells, widths))
-            lines += _wrapped(f"not known: {case.reason}", 4, width) if case.reason else []
-            continue
-        lines += _wrapped(f"{case.size or 'as it is'}: {case.reason}", 4, width)
-        lines += _wrapped(f"    {case.remedy}", 4, width) if case.remedy else []
-    lines += [
-        "",
-        *_formula(found, width),
-        "",
-        *(line for rule in found.accounting for line in _wrapped(f"rule: {rule}", 2, width)),
-    ]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    cases = _once(found.cases)
+    rows = [(case, _cells(case)) for case in cases if case.arena_bytes is not None]
+    kept = [index for index in range(len(_HEADINGS)) if index > 2 or any(cells[index] for _, cells in rows)]
+    numbers = [place for place, index in enumerate(kept) if index not in (0, 2)]
+    shown = [[cells[index] for index in kept] for _, cells in rows]
+    columns = Columns([_HEADINGS[index] for index in kept], shown, right=numbers, width=width, gap=2)
+    lines = columns.head() if rows else []
+    for (case, _), cells in zip(rows, shown, strict=True):
+        lines += columns.row(cells)
+        lines += _wrapped(f"    not known: {case.reason}", 4, width) if case.reason else []
+    for case in cases:
+        if case.arena_bytes is None:
+            lines += _wrapped(f"{case.size or 'as it is'}: {case.reason}", 4, width)
+            lines += _wrapped(f"    {case.remedy}", 4, width) if case.remedy else []
+    rules = [line for rule in found.accounting for line in _wrapped(f"rule: {rule}", 2, width)]
+    return "".join(f"{line.rstrip()}\n" for line in (*lines, "", *_formula(found, width), "", *rules))
 
 
 def _once(cases: tuple[Case, ...]) -> list[Case]:
@@ -52,13 +49,6 @@ def _once(cases: tuple[Case, ...]) -> list[Case]:
 def _cells(case: Case) -> tuple[str, ...]:
     named = (case.size or "", case.batch or "", case.dtype or "")
     return (*named, format_memory(case.bytes), format_memory(case.arena_bytes), format_count(case.macs))
-
-
-def _line(cells: tuple[str, ...], widths: dict[int, int]) -> str:
-    parts = [
-        cells[index].ljust(width) if index in (0, 2) else cells[index].rjust(width) for index, width in widths.items()
-    ]
-    return "  ".join(parts)
 
 
 def _formula(found: WhatIf, width: int) -> list[str]:

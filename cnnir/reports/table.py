@@ -166,7 +166,7 @@ class Table:
         return json.dumps(self.as_json(), indent=2) + "\n"
 
     def __str__(self) -> str:
-        from cnnir.reports.text import table_text  # noqa: PLC0415  text needs rich
+        from cnnir.reports.text import table_text  # noqa: PLC0415  the text shows tables
 
         return table_text(self)
 

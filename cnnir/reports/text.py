@@ -1,14 +1,9 @@
-"""Tables and plans as text for a terminal, laid out by rich to the width there is."""
+"""Tables and plans as text for a terminal, laid out to the width there is."""
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, RenderableType
-from rich.table import Table as Layout
-from rich.text import Text
-
 from cnnir.analysis import Fields
+from cnnir.columns import Columns, folded
 from cnnir.dims import Dim, format_dim, is_known
 from cnnir.plan import MemoryPlan
 from cnnir.reports.steps import step_rows
@@ -42,12 +37,12 @@ def table_text(table: Table, *, width: int = WIDE, every_row: bool = False, colu
             cells[name].append(text)
     wanted = {name: cells[name] for name in columns if any(cells[name])}
     kept = _that_fit(wanted, width)
-    layout = _layout([(name, "left" if name in WORDS else "right") for name in kept])
-    for texts in zip(*(cells[name] for name in kept), strict=True):
-        layout.add_row(*texts)
+    numbers = [index for index, name in enumerate(kept) if name not in WORDS]
+    rows = list(zip(*(cells[name] for name in kept), strict=True))
+    lines = Columns(kept, rows, right=numbers, width=width).lines()
     missing = [name for name in wanted if name not in kept]
     left_out = [f"left out for want of room: {', '.join(missing)}"] if missing else []
-    return _render([layout, *[Text(line) for line in (*left_out, *_below(table))]], width)
+    return _text([*lines, *(part for line in (*left_out, *_below(table)) for part in folded(line, width))])
 
 
 def row_texts(row: Row, followers: Sequence[Row]) -> list[str]:
@@ -89,24 +84,15 @@ def grouped(rows: Sequence[Row], *, every_row: bool = False) -> list[tuple[Row, 
 
 def steps_text(plan: MemoryPlan, *, width: int = WIDE) -> str:
     """The schedule, a line a step: what it writes, where, and how much lives then."""
-    layout = _layout(
-        [
-            ("step", "right"),
-            ("node", "left"),
-            ("writes", "left"),
-            ("offset", "right"),
-            ("size", "right"),
-            ("live", "right"),
-        ]
-    )
-    for row in step_rows(plan):
-        style = "bold" if row.is_peak else None
-        where = [format_count(offset) for offset in row.offsets]
-        layout.add_row(
-            str(row.number), row.nodes, row.writes, ", ".join(where) or "-", format_size(row.bytes),
-            format_size(row.live) + (" <- peak" if row.is_peak else ""), style=style,
-        )  # fmt: skip
-    return _render([layout], width)
+    rows = [
+        (
+            str(row.number), row.nodes, row.writes, ", ".join(map(format_count, row.offsets)) or "-",
+            format_size(row.bytes), format_size(row.live) + (" <- peak" if row.is_peak else ""),
+        )
+        for row in step_rows(plan)
+    ]  # fmt: skip
+    headings = ("step", "node", "writes", "offset", "size", "live")
+    return _text(Columns(headings, rows, right=(0, 3, 4, 5), width=width).lines())
 
 
 def format_shape(shape: Sequence[Dim] | None) -> str:
@@ -187,17 +173,5 @@ def _below(table: Table) -> list[str]:
     return [*lines, "", *(f"rule: {rule}" for rule in table.accounting)]
 
 
-def _layout(columns: Sequence[tuple[str, str]]) -> Layout:
-    layout = Layout(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name, justify in columns:
-        layout.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
-    return layout
-
-
-def _render(parts: Sequence[RenderableType], width: int) -> str:
-    """Plain text: who wants colour prints the same words in colour himself."""
-    console = Console(file=io.StringIO(), width=width, no_color=True, highlight=False, emoji=False, markup=False)
-    for part in parts:
-        console.print(part)
-    assert isinstance(console.file, io.StringIO)  # noqa: S101  made above
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+def _text(lines: Iterable[str]) -> str:
+    return "".join(f"{line.rstrip()}\n" for line in lines)

@@ -104,7 +104,7 @@ class WhatIf:
         return json.dumps(self.as_json(), indent=2) + "\n"
 
     def __str__(self) -> str:
-        from cnnir.reports.grid import whatif_text  # noqa: PLC0415  text needs rich
+        from cnnir.reports.grid import whatif_text  # noqa: PLC0415  the text shows the grid
 
         return whatif_text(self)
 
