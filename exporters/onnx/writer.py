@@ -1,7 +1,7 @@
 """From a graph to an ONNX model."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -208,12 +208,13 @@ class _Writer:
         # What takes several nodes to say: the first bears the name, runtimes refuse a second of the same.
         own = node.name if node.name not in self.written else reserve(node.name, self.node_names)
         self.written.add(own)
-        proto = NodeProto(op_type=op_type, input=kept, output=outputs, name=own)
-        for name, value in attributes.items():
-            if value is not None:
-                empty = AttributeProto.INTS if value == () else None
-                proto.attribute.append(helper.make_attribute(name, value, attr_type=empty))
-        self._append(node, proto)
+        self._append(node, _proto(op_type, kept, outputs, own, attributes))
+
+    def assist(
+        self, node: Node, op_type: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any
+    ) -> None:
+        name = reserve(f"{node.name}.{op_type.lower()}", self.node_names)
+        self.nodes.append(_proto(op_type, inputs, outputs, name, attributes))
 
     def _append(self, node: Node, proto: NodeProto) -> None:
         for key, text in node.metadata.items():
@@ -280,6 +281,17 @@ class _Writer:
             helper.make_tensor_value_info(name, self.initializers[name].data_type, list(self.initializers[name].dims))
             for name in listed
         ]
+
+
+def _proto(
+    op_type: str, inputs: Sequence[str], outputs: Sequence[str], name: str, attributes: Mapping[str, Any]
+) -> NodeProto:
+    proto = NodeProto(op_type=op_type, input=inputs, output=outputs, name=name)
+    for key, value in attributes.items():
+        if value is not None:
+            empty = AttributeProto.INTS if value == () else None
+            proto.attribute.append(helper.make_attribute(key, value, attr_type=empty))
+    return proto
 
 
 def _plain_integer(dtype: DType) -> bool:

@@ -5,14 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from cnnir.dims import is_known
+from cnnir.dims import Dim, Shape, decide_at_least, is_known
 from cnnir.errors import CnnirError
 from cnnir.graph import Node, Value
 from cnnir.interpreter import evaluate
 from cnnir.ops import Opaque, Reshape, Transpose
+from cnnir.ops.formulas import Axis, copied_target, formula
 from cnnir.ops.opaque import hooks
 from cnnir.passes.base import Journal
-from cnnir.passes.fold.shapes import Dims, contents, copied_target, follow, listed
+from cnnir.passes.fold.shapes import Dims, contents, follow, listed
 from cnnir.rewriter import Rewriter
 from cnnir.types import DType, TensorType, UnknownType
 from cnnir.weights import AnyArray, Array, Computed, Weight
@@ -64,6 +65,7 @@ def fold_constants(rewriter: Rewriter, journal: Journal) -> None:
         journal.change("constant", [node])
         journal.count("constants folded")
     _remove_arithmetic(rewriter, journal, followed)
+    _refuse_opaque(rewriter, journal)
 
 
 def _follow(rewriter: Rewriter, journal: Journal, node: Node, followed: dict[Value, Dims]) -> None:
@@ -87,7 +89,7 @@ def _dtype(value: Value) -> DType:
 
 
 def _reshape(rewriter: Rewriter, journal: Journal, node: Node, followed: Mapping[Value, Dims]) -> None:
-    """Make a Reshape to followed dims one of ours, where ONNX can say them without numbers."""
+    """Make a Reshape to followed dims one of ours, where a file can say them without numbers."""
     if not isinstance(node.op, Opaque) or node.op.kind != "Reshape" or len(node.operands) != 2:
         return
     data, target = node.operands
@@ -95,18 +97,27 @@ def _reshape(rewriter: Rewriter, journal: Journal, node: Node, followed: Mapping
         return
     dims = listed(followed[target])
     shown = f"its target [{', '.join(map(str, dims))}]"
-    op = Reshape(found) if (found := copied_target(data.type, dims)) is not None else None
-    if op is None or 0 in dims:  # a 0 that was computed may be meant as it stands
-        journal.refuse(f"{shown} cannot be said by dims that are copied and one that is inferred", [node])
+    if 0 in dims and hooks().settings(node.op).get("allowzero"):
+        journal.refuse(f"{shown} leaves nothing of what it reshapes", [node])
         return
     # What is inferred is what was computed, open or unknown as it may be: no other number fits the elements.
+    shape = copied_target(data.type.shape, dims)
+    if shape is None and not all(_can_be_said(dim, data.type.shape) for dim in dims):
+        journal.refuse(f"{shown} cannot be said by the dims of what it reshapes, {data.type}", [node])
+        return
     try:
-        rewriter.replace_node(node, op, [data], allow_retype=True)
+        rewriter.replace_node(node, Reshape(tuple(dims) if shape is None else shape), [data], allow_retype=True)
     except CnnirError as error:
         journal.refuse(f"{shown} does not fit: {error.message}", [node])
         return
     journal.change(f"no longer opaque: {shown} is worked out", [node])
     journal.count("opaque nodes defined")
+
+
+def _can_be_said(dim: Dim, source: Shape) -> bool:
+    """By a formula of the source's dims that is no 0 for any size: a Reshape would copy a dim there."""
+    found = formula(dim, source)
+    return found is not None and (is_known(dim) or isinstance(found, Axis) or decide_at_least(dim, 1) is True)
 
 
 def _remove_arithmetic(rewriter: Rewriter, journal: Journal, followed: Mapping[Value, Dims]) -> None:
@@ -127,8 +138,7 @@ def _remove_arithmetic(rewriter: Rewriter, journal: Journal, followed: Mapping[V
 
 def _define(rewriter: Rewriter, journal: Journal, node: Node, op: Opaque) -> None:
     """Replace an opaque node by ours, where what kept it opaque is known by now."""
-    read = tuple(bool(value.uses) or rewriter.graph.is_output(value) for value in node.outputs)
-    found = hooks().define(op, node.inputs, read)
+    found = hooks().define(op, node.inputs, _read(rewriter, node))
     if isinstance(found, str):
         return
     operands = [None if place is None else node.inputs[place] for place in found.operands]
@@ -136,6 +146,36 @@ def _define(rewriter: Rewriter, journal: Journal, node: Node, op: Opaque) -> Non
     node.metadata.update(found.metadata)
     journal.change(f"no longer opaque ({op.reason})", [node])
     journal.count("opaque nodes defined")
+
+
+def _read(rewriter: Rewriter, node: Node) -> tuple[bool, ...]:
+    return tuple(bool(value.uses) or rewriter.graph.is_output(value) for value in node.outputs)
+
+
+def _refuse_opaque(rewriter: Rewriter, journal: Journal) -> None:
+    """Name the opaque nodes that are left, with what keeps each from being a constant or one of ours."""
+    refused = {label for refusal in journal.refusals for label in refusal.nodes}
+    for node in rewriter.graph.nodes:
+        if not isinstance(node.op, Opaque) or node.label in refused:
+            continue
+        reason = _not_a_constant(node, node.op)
+        if reason is None:
+            found = hooks().define(node.op, node.inputs, _read(rewriter, node))
+            reason = f"stays opaque: {found if isinstance(found, str) else node.op.reason}"
+        journal.refuse(reason, [node])
+
+
+def _not_a_constant(node: Node, op: Opaque) -> str | None:
+    """Why a node that reads nothing but constants is none; None when it reads other values too."""
+    if any(value.weight is None for value in node.operands):
+        return None
+    if op.domain:
+        return f"reads nothing but constants, but nobody here knows what {op.kind} computes"
+    if op.op_type in _RANDOM:
+        return "reads nothing but constants, but may draw anew at each run"
+    if op.op_type in _WITH_BODIES:
+        return "reads nothing but constants, but its body may draw anew at each run"
+    return None
 
 
 def _is_constant(node: Node) -> bool:

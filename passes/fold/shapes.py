@@ -93,25 +93,6 @@ def contents(dims: Dims, dtype: DType) -> AnyArray | None:
     return dims.astype(dtype.numpy)
 
 
-def copied_target(source: TensorType, target: Sequence[Dim]) -> tuple[Dim, ...] | None:
-    """A Reshape's target without symbols: dims copied from the same axis (0) and one that is inferred (-1).
-
-    Args:
-        source: The type of what is reshaped.
-        target: The wanted dims.
-
-    Returns:
-        None when more than one dim would have to be inferred.
-    """
-    found: list[Dim] = []
-    for axis, dim in enumerate(target):
-        if is_known(dim):
-            found.append(dim)
-        else:
-            found.append(0 if axis < source.rank and dim == source.shape[axis] != UNKNOWN else -1)
-    return tuple(found) if found.count(-1) <= 1 else None
-
-
 def _objects(array: AnyArray) -> Dims:
     """The array with Python's own numbers."""
     result = np.empty(array.shape, object)

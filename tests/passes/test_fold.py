@@ -472,6 +472,42 @@ def test_random_ops_are_no_constants() -> None:
     )
     result = graph.apply("fold")
     assert kinds(result.graph) == ["RandomNormal", "Add"]
+    assert any("may draw anew" in refusal.reason for refusal in result.refusals)
+
+
+def test_every_opaque_node_that_stays_is_named() -> None:
+    """With what keeps it from being ours, once what it reads is worked out; what became ours is not named."""
+    graph = model(
+        [
+            helper.make_node("Erf", ["x"], ["e"], name="erf"),
+            helper.make_node("Add", ["one", "one"], ["axes"], name="sum"),
+            helper.make_node("Unsqueeze", ["e", "axes"], ["u"], name="wider"),
+            helper.make_node("Abs", ["w"], ["a"], name="constant"),
+            helper.make_node("Dropout", ["a", "ratio", "on"], ["d"], name="dropout"),
+            helper.make_node("Add", ["u", "d"], ["y"], name="last"),
+        ],
+        {"one": ints(1), "w": numbers(1, 1), "ratio": np.array(0.5, np.float32), "on": np.array(True)},  # noqa: FBT003
+    )
+    result = graph.apply("fold")
+    assert kinds(result.graph) == ["Erf", "Unsqueeze", "Dropout", "Add"]
+    found = {label: refusal.reason for refusal in result.refusals for label in refusal.nodes}
+    assert found == {
+        "erf (Erf)": "stays opaque: the op is not defined here",
+        "dropout (Dropout)": "reads nothing but constants, but may draw anew at each run",
+    }
+
+
+def test_bodies_and_foreign_ops_are_named() -> None:
+    """Nodes that read nothing but constants, and that nobody here may run in advance."""
+    graph = Graph()
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (2,)))
+    w = graph.add_weight("w", Array.of(np.ones(2, np.float32)))
+    for op in (Opaque("acme", "Mystery", 1), Opaque("", "If", 21)):
+        graph.add_node(op, [w], name=op.op_type)
+    graph.set_outputs([graph.add_node(Relu(), [x]).output, *(node.output for node in graph.nodes[:2])])
+    found = {label: refusal.reason for refusal in graph.apply("fold").refusals for label in refusal.nodes}
+    assert "nobody here knows what acme::Mystery computes" in found["Mystery (acme::Mystery)"]
+    assert "its body may draw anew" in found["If (If)"]
 
 
 def test_what_grows_stays() -> None:

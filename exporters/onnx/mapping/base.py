@@ -181,6 +181,12 @@ class Target(Protocol):
         """Write a node; attributes that are None are left out."""
         ...
 
+    def assist(
+        self, node: Node, op_type: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any
+    ) -> None:
+        """Write what works for a node that is still to come, under a name of its own."""
+        ...
+
 
 Read: TypeAlias = tuple[Op, Sequence[Operand | None]]
 """An op and its operands."""

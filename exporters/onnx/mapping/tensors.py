@@ -30,7 +30,6 @@ from cnnir.ops import (
     Flatten,
     Identity,
     Pad,
-    Reshape,
     Slice,
     Split,
     Squeeze,
@@ -39,24 +38,6 @@ from cnnir.ops import (
 )
 from cnnir.ops.base import normalize_axis
 from cnnir.types import TensorType
-
-
-@reads("Reshape")
-def read_reshape(source: Source) -> Read:
-    """The shape is an operand since opset 5; allowzero came with 14."""
-    shape = source.int_setting(1, "shape")
-    if shape is None:
-        raise Unmapped("its shape is missing")
-    return Reshape(shape, source.attributes.flag("allowzero")), source.inputs[:1]
-
-
-@writers.rule(Reshape)
-def write_reshape(target: Target, node: Node, op: Reshape) -> None:
-    """Symbolic targets have to be bound before."""
-    if op.allowzero:
-        require_opset(target, node, 14)
-    shape = target.constant(node, "shape", int64(known_dims(op.shape, "a Reshape")))
-    write_with_settings(target, node, "Reshape", [shape], allowzero=1 if op.allowzero else None)
 
 
 @reads("Flatten")
