@@ -2,10 +2,25 @@
 
 import numpy as np
 
+from cnnir.graph import Graph
+from cnnir.types import DType, TensorType
 from cnnir.weights import AnyArray
 
 TOLERANCE = 1e-4
 """Relative to the largest element of what is compared: rewrites reorder sums of single precision."""
+
+_ROUNDINGS = 8
+"""How many roundings of a half-precision network may add up: fewer than single precision is allowed, for they show."""
+
+
+def tolerance(graph: Graph) -> float:
+    """By how much, relative to the largest, what a rewrite of the network computes may differ from what it did.
+
+    Where the network itself rounds to half precision, a factor that moves into a weight is rounded in another place.
+    """
+    types = [value.type for value in graph.values if value.weight is None]
+    halves = {type_.dtype for type_ in types if isinstance(type_, TensorType)} & {DType.FLOAT16, DType.BFLOAT16}
+    return max((_ROUNDINGS * float(np.spacing(np.ones((), half.numpy))) for half in halves), default=TOLERANCE)
 
 
 def without_ones(array: AnyArray) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 from cnnir.graph import Graph, Node, Value
 from cnnir.interpreter import run
 from cnnir.passes.common_input import CommonInput
-from cnnir.passes.distance import TOLERANCE, difference, without_ones
+from cnnir.passes.distance import difference, without_ones
 from cnnir.weights import AnyArray
 
 
@@ -46,7 +46,7 @@ class Divergence:
 
 
 def first_divergence(
-    before: Graph, after: Graph, given: CommonInput, outputs: Sequence[tuple[Value, Value]]
+    before: Graph, after: Graph, given: CommonInput, outputs: Sequence[tuple[Value, Value]], tolerance: float
 ) -> Divergence | None:
     """Where the new network begins to differ.
 
@@ -55,11 +55,12 @@ def first_divergence(
         after: The new one.
         given: What both are fed.
         outputs: Values of the old network, and the outputs of the new one that should equal them.
+        tolerance: By how much values that count as equal may differ, relative to the largest element.
 
     Returns:
         The first value in the new network's order that differs; None when none does.
     """
-    walk = _Walk(_values(before, given.before), _values(after, given.after))
+    walk = _Walk(_values(before, given.before), _values(after, given.after), tolerance)
     for old, new in outputs:
         walk.visit(new, old, [old])
     places = {node: place for place, node in enumerate(after.nodes)}
@@ -77,8 +78,8 @@ class _Walk:
         suspects: Values of the new network that are not right, with what they should equal; None where nobody knows.
     """
 
-    def __init__(self, ours: Mapping[Value, AnyArray], theirs: Mapping[Value, AnyArray]) -> None:
-        self.ours, self.theirs = ours, theirs
+    def __init__(self, ours: Mapping[Value, AnyArray], theirs: Mapping[Value, AnyArray], tolerance: float) -> None:
+        self.ours, self.theirs, self.tolerance = ours, theirs, tolerance
         self.suspects: dict[Value, Value | None] = {}
         self._names = {value.name: value for value in ours}
         self._alike: dict[tuple[int, ...], list[Value]] = {}
@@ -114,7 +115,7 @@ class _Walk:
     def _equal(self, old: Value, new: Value) -> bool:
         if old not in self.ours or new not in self.theirs:
             return False
-        return difference(self.ours[old], self.theirs[new])[1] <= TOLERANCE
+        return difference(self.ours[old], self.theirs[new])[1] <= self.tolerance
 
     def told(self, value: Value) -> Divergence | None:
         """A suspect in words."""

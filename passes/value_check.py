@@ -9,7 +9,7 @@ from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
 from cnnir.interpreter import run
 from cnnir.passes.common_input import CommonInput, common_input
-from cnnir.passes.distance import TOLERANCE, difference
+from cnnir.passes.distance import TOLERANCE, difference, tolerance
 from cnnir.passes.divergence import Divergence, first_divergence
 from cnnir.weights import AnyArray
 
@@ -69,8 +69,9 @@ def compare_values(
     found = [_compared(ours[value.name], theirs[other.name]) for value, other in pairs]
     absolute = max((one[0] for one in found), default=0.0)
     relative = max((one[1] for one in found), default=0.0)
-    where = first_divergence(before, after, given, pairs) if relative > TOLERANCE else None
-    return ValueCheck(absolute, relative, where, dict(given.sizes))
+    allowed = tolerance(before)
+    where = first_divergence(before, after, given, pairs, allowed) if relative > allowed else None
+    return ValueCheck(absolute, relative, where, dict(given.sizes), allowed)
 
 
 def _outputs(before: Graph, after: Graph) -> list[tuple[Value, Value]]:

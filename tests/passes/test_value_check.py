@@ -277,3 +277,35 @@ def test_what_is_fed_may_be_given() -> None:
     spoilt(after, "conv")
     assert compare_values(before, after, feed={"x": np.zeros((1, 3, 5, 5), np.float32)}).equal
     assert not compare_values(before, after, feed={"x": np.ones((1, 3, 5, 5), np.float32)}).equal
+
+
+# Half precision
+
+
+def half(shift: float = 0.0) -> Graph:
+    """A float16 convolution, normalised; the weights moved by a factor."""
+    builder = GraphBuilder("half", dtype=DType.FLOAT16)
+    x = builder.input("image", (2, 3, 8, 8))
+    x = builder.batch_norm(builder.conv(x, 8, kernel=3, name="conv"), name="norm")
+    generator = np.random.default_rng(0)
+    for one in builder.graph.node("norm").operands[1:]:
+        one.weight = Array.of(generator.uniform(0.5, 2, 8).astype(np.float16))
+    (weight,) = (one for one in builder.graph.weights if isinstance(one.type, TensorType) and one.type.rank == 4)
+    drawn = generator.standard_normal((8, 3, 3, 3)) * (1 + shift)
+    weight.weight = Array.of(drawn.astype(np.float16))
+    return builder.build(builder.relu(x, name="relu"))
+
+
+def test_half_precision_may_round_elsewhere() -> None:
+    """The folded network differs by roundings, which single precision does not allow; by no more than those."""
+    found = half().apply("fold", check="values").check
+    assert found is not None
+    assert found.equal
+    assert 1e-4 < found.relative < 5e-3
+
+
+def test_half_precision_is_no_excuse() -> None:
+    """Weights that are off by a twentieth are another network, and the layer is named."""
+    found = compare_values(half(), half(0.05))
+    assert not found.equal
+    assert found.first == "conv"
