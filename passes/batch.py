@@ -3,8 +3,8 @@
 A batch can be changed only where every node works on each image of it alone, with the batch in front. That is decided
 by inferring the whole network for a symbolic batch ``B`` of its own: the first dim of all that rests on the inputs must
 be ``B``, and no other dim may hold it. A Reshape, which only lays the same elements out anew, may also put several
-parts of one image there (``3 * B``); nothing else may. What shapes do not tell (Softmax over the batch, foreign ops) is
-refused by itself.
+parts of one image there (``3 * B``); nothing else may. What shapes do not tell (Softmax over the batch, images in
+another order, foreign ops) is refused by itself.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from cnnir.dims import Dim, is_known, parse_dim, symbols
 from cnnir.dims import bind as bind_dim
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import Flatten, Opaque, Reshape, Softmax
+from cnnir.ops import Flatten, MaxPool, Opaque, Pad, Reshape, Slice
 from cnnir.passes.base import Journal, Pass, Preserves
 from cnnir.passes.shape_inference import graph_symbols, retype_inputs
 from cnnir.rewriter import Rewriter
@@ -153,20 +153,34 @@ def _check_apart(graph: Graph) -> None:
         error.hint = f"it is tied to one batch; {error.hint}" if error.hint else "it is tied to one batch"
         raise
     for node in _resting(trial):
-        reason = _mixes(node, name)
+        reason = _mixes_unseen(trial, node) or _mixes(node, name)
         if reason is not None:
-            raise CnnirError("batch-mixed", f"the batch cannot be changed: {reason}", node=node.label)
+            hint = "fold first: it works out what rests on shapes alone" if isinstance(node.op, Opaque) else None
+            raise CnnirError("batch-mixed", f"the batch cannot be changed: {reason}", node=node.label, hint=hint)
+
+
+def _mixes_unseen(graph: Graph, node: Node) -> str | None:
+    """Why the images of a batch may not stay apart though the shapes would look the same, None when nothing says so."""
+    op = node.op
+    axes: tuple[int, ...] = getattr(op, "axes", None) or ()
+    if 0 in axes and not isinstance(op, Slice):
+        return "it works along the batch"
+    if isinstance(op, Slice) and any(axis == 0 and step < 0 for axis, step in zip(op.axes, op.steps, strict=True)):
+        return "it turns the order of the images round"
+    if isinstance(op, Pad) and op.pads[0]:
+        return "it moves the images along the batch"
+    if isinstance(op, MaxPool) and op.with_indices and (node.outputs[1].uses or graph.is_output(node.outputs[1])):
+        return "the indices of its maxima count through all images"
+    if isinstance(op, Opaque) and (op.domain or op.op_type not in _ELEMENTWISE):
+        return "nobody here knows whether it works on each image alone"
+    return None
 
 
 def _mixes(node: Node, name: str) -> str | None:
-    """Why the images of a batch may not stay apart, None when they do."""
-    if isinstance(node.op, Opaque) and (node.op.domain or node.op.op_type not in _ELEMENTWISE):
-        return "nobody here knows whether it works on each image alone"
+    """Why the images of a batch may not stay apart, by its shapes; None when they do."""
     for constraint in node.constraints:
         if any(constraint.check({name: size}) is False for size in (2, 3)):
             return f"it holds for one batch only, {constraint.reason}"
-    if isinstance(node.op, Softmax) and 0 in node.op.axes:
-        return "it sums over the batch"
     before = {_front(value, name) for value in node.operands} - {None}
     for value in node.outputs:
         front = _front(value, name)

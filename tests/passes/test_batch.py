@@ -12,7 +12,20 @@ import cnnir
 from cnnir.builder import GraphBuilder
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
-from cnnir.ops import Concat, MatMul, Opaque, ReduceMean, Relu, Reshape, Softmax, Squeeze, Transpose
+from cnnir.ops import (
+    Concat,
+    MatMul,
+    MaxPool,
+    Opaque,
+    Pad,
+    ReduceMean,
+    Relu,
+    Reshape,
+    Slice,
+    Softmax,
+    Squeeze,
+    Transpose,
+)
 from cnnir.ops.base import Op
 from cnnir.types import DType, TensorType, known_shape
 from tests import models
@@ -65,11 +78,11 @@ def test_random_graphs(seed: int) -> None:
 
 
 def with_op(op: Op, *, shape: tuple[int, ...] = (1, 4, 2, 2), twice: bool = False) -> Graph:
-    """One node between an input and an output."""
+    """One node between an input and the outputs."""
     graph = Graph("one")
     x = graph.add_input("x", TensorType(DType.FLOAT32, shape))
     operands: list[Value] = [x, x] if twice else [x]
-    graph.set_outputs([graph.add_node(op, operands, name="culprit", outputs=["y"]).output])
+    graph.set_outputs(graph.add_node(op, operands, name="culprit").outputs)
     return graph
 
 
@@ -80,8 +93,11 @@ def with_op(op: Op, *, shape: tuple[int, ...] = (1, 4, 2, 2), twice: bool = Fals
         (with_op(Reshape((4, 4))), "holds for one batch only"),
         (with_op(Reshape((4, -1))), "batch in front"),
         (with_op(Concat(0), twice=True), "images in front"),
-        (with_op(Softmax((0,))), "sums over the batch"),
+        (with_op(Softmax((0,))), "works along the batch"),
         (with_op(Squeeze((0,))), "batch"),
+        (with_op(Slice((-1,), (-(2**31),), (0,), (-1,))), "order of the images"),
+        (with_op(Pad((1, 0, 0, 0, -1, 0, 0, 0))), "moves the images"),
+        (with_op(MaxPool((2, 2), (1, 1), (0, 0, 0, 0), with_indices=True)), "count through all images"),
         (with_op(Opaque("acme", "Mystery", 1)), "nobody here knows"),
         (with_op(MatMul(), shape=(4, 4), twice=True), "batch"),
     ],
