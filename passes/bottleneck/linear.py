@@ -28,6 +28,7 @@ from cnnir.ops import (
     Transpose,
     Unsqueeze,
 )
+from cnnir.types import DType
 from cnnir.weights import AnyArray, Weight
 
 LAYERS = (Conv, ConvTranspose, Gemm, MatMul)
@@ -85,6 +86,26 @@ def _data(node: Node) -> Value | None:
         operands = operands[:1]
     varying = [value for value in operands if value.weight is None]
     return varying[0] if len(varying) == 1 else None
+
+
+def unfit(merged: Merged, dtype: DType) -> str | None:
+    """Why a type cannot hold the weights of a merged layer, None when it can.
+
+    Beyond its largest number they are infinite, below its smallest normal one they lose bits, up to all: where even the
+    largest weight is so small, more is lost than rounding takes.
+    """
+    # The step behind 1, by Kahan's 3 (4/3 - 1) - 1: numpy has no finfo of the types that it lacks.
+    precision = abs(3 * (float(np.asarray(4 / 3).astype(dtype.numpy)) - 1) - 1)
+    for make in (merged.weight, merged.bias):
+        with np.errstate(all="ignore"):
+            exact = np.zeros(0) if make is None else np.asarray(make(), np.float64)
+            stored = exact.astype(dtype.numpy).astype(np.float64)
+            if not np.isfinite(stored).all():
+                return f"the products that its weights would be are not all finite in {dtype.value}"
+            largest, lost = (float(np.abs(one).max(initial=0.0)) for one in (exact, stored - exact))
+            if lost > precision * largest:
+                return f"the products that its weights would be, {largest:.3g} at most, are too small for {dtype.value}"
+    return None
 
 
 def contents(node: Node, index: int) -> Weight | None:

@@ -2,7 +2,8 @@
 
 The second convolution reads cell ``u`` of its window at ``s1 * d2 * u`` of the first one's grid, whose window adds
 ``d1 * v``. So the merged weight at offset ``s1 * d2 * u + d1 * v`` is the sum over such ``(u, v)`` of ``W2[u] W1[v]``,
-the strides multiply, and the bias is ``b2 + sum(W2) b1``. Where the second convolution pads, its zeros are not what the
+the strides multiply, and the bias is ``b2 + sum(W2) b1``. Products may leave the range of the weights' type, which is
+looked at before anything is merged. Where the second convolution pads, its zeros are not what the
 first one would have made there, except along an axis where it is one cell wide, without stride, padding and bias.
 """
 
@@ -20,7 +21,7 @@ from cnnir.graph import Graph, Node, Value
 from cnnir.ops import Add, BatchNormalization, Conv, Div, Gemm, MatMul, Mul, Sub
 from cnnir.passes.base import Journal, Pass
 from cnnir.passes.bottleneck.connected import connected_refusal, merged_connected
-from cnnir.passes.bottleneck.linear import Merged, contents, doubles, linear_before
+from cnnir.passes.bottleneck.linear import Merged, contents, doubles, linear_before, unfit
 from cnnir.rewriter import Rewriter
 from cnnir.types import TensorType
 from cnnir.weights import AnyArray, Computed
@@ -114,6 +115,8 @@ def _merge(rewriter: Rewriter, journal: Journal, first: Node, second: Node) -> s
     assert weight is not None  # noqa: S101
     assert weight.weight is not None  # noqa: S101
     dtype = weight.weight.dtype
+    if (reason := unfit(merged, dtype)) is not None:
+        return reason
     old = [value for node in (first, second) for value in node.inputs[1:] if value is not None]
     name = graph.fresh_name(f"{second.name}_merged.weight")
     operands: list[Value | None] = [

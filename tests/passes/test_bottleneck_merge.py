@@ -12,7 +12,7 @@ from cnnir.ops import AveragePool, Conv, ConvTranspose, Gemm, MatMul, Mul, Resha
 from cnnir.types import DType, TensorType
 from cnnir.weights import Seeded
 from tests import models
-from tests.passes.test_bottleneck import distance, vgg
+from tests.passes.test_bottleneck import distance, runtime, vgg
 
 
 def total(graph: Graph) -> int:
@@ -156,6 +156,35 @@ def test_what_does_not_apply_is_refused() -> None:
     assert "groups" in reasons["grouped"]
     assert "groups" in reasons["forked"]
     assert "read by others" in reasons["left"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scales", "words"),
+    [
+        (DType.FLOAT16, (300.0, 300.0), "not all finite in float16"),
+        (DType.FLOAT32, (1e20, 1e20), "not all finite in float32"),
+        (DType.FLOAT16, (1e-4, 1e-4), "too small for float16"),
+        (DType.FLOAT32, (1e-21, 1e-21), "too small for float32"),
+        (DType.FLOAT16, (300.0, 1e-3), ""),
+        (DType.FLOAT32, (1e20, 1e-21), ""),
+    ],
+)
+def test_products_that_the_type_does_not_hold(dtype: DType, scales: tuple[float, float], words: str) -> None:
+    """Both layers' weights are numbers of the type, their products would not be: the outputs would be others."""
+    graph = Graph("range")
+    x = graph.add_input("x", TensorType(dtype, (1, 2, 4, 4)))
+    for index, (scale, shape) in enumerate(zip(scales, ((64, 2, 1, 1), (2, 64, 1, 1)), strict=True)):
+        weight = graph.add_weight(f"w{index}", Seeded(dtype, shape, 0, index, scale))
+        x = graph.add_node(Conv((1, 1), (0,) * 4, (1, 1)), [x, weight]).output
+    graph.set_outputs([x])
+    result = graph.apply("merge-linear")
+    assert [refusal.reason for refusal in result.refusals if words not in refusal.reason] == []
+    assert len(result.graph) == (2 if words else 1)
+    data = np.random.default_rng(0).standard_normal((1, 2, 4, 4)) / np.float64(scales[0])
+    feed = {"x": data.astype(dtype.numpy)}
+    ours, theirs = (runtime(one, feed)[0].astype(np.float64) for one in (graph, result.graph))
+    assert np.isfinite(ours).all()
+    assert np.abs(ours - theirs).max() <= 1e-2 * np.abs(ours).max()
 
 
 def test_a_shared_weight_stays_for_the_other() -> None:
