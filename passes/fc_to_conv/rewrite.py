@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import Gemm, Identity, MatMul, Reshape, Squeeze, Transpose
+from cnnir.ops import Gemm, Identity, MatMul, Opaque, Reshape, Squeeze, Transpose
 from cnnir.passes.base import Journal, Pass, Preserves
 from cnnir.passes.fc_to_conv.editor import Editor
 from cnnir.passes.fc_to_conv.heads import Findings, Head, find_heads, fitted_pools
-from cnnir.passes.fc_to_conv.layout import LETTERS, Layout
+from cnnir.passes.fc_to_conv.layout import LETTERS, Layout, map_layout
 from cnnir.passes.fc_to_conv.parameters import constant, named_first
 from cnnir.passes.fc_to_conv.sizes import image_axes, open_sizes, tensor
 from cnnir.passes.fc_to_conv.unfit import Unfit
@@ -143,8 +143,20 @@ def _refuse_strays(graph: Graph, found: Findings, journal: Journal) -> None:
             continue
         if constant(node.operands[1]) is None:
             continue
-        unfit = found.blocked.get(node.operands[0])
+        unfit = found.blocked.get(node.operands[0]) or _opaque(node.operands[0])
         if unfit is None:
             journal.refuse("its input does not come from a map", [node])
         else:
             journal.refuse(f"its input comes from {unfit.node.label}: {unfit.reason}", [node, unfit.node])
+
+
+def _opaque(value: Value) -> Unfit | None:
+    """The opaque node between a map and a value, where nothing is known of what it makes."""
+    while value.producer is not None and map_layout(value) is None:
+        node = value.producer
+        if isinstance(node.op, Opaque):
+            return Unfit(f"{node.op.reason}; the pass fold may work it out", node)
+        if not node.operands:
+            return None
+        value = node.operands[0]
+    return None
