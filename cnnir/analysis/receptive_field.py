@@ -171,7 +171,8 @@ def _pass(state: _State, node: Node, operand: int, output: int) -> _State:
     if any(not isinstance(value.type, TensorType) for value in (*node.operands, node.outputs[output])):
         return _Lost(f"{node.label}: not all types are known")
     place = Place(node, operand, state.axis, output)
-    read: Read = reads[type(node.op)](node.op, place)
+    rule = reads.find(type(node.op))
+    read: Read = Unknown(f"no rule says what {node.op.kind} reads") if rule is None else rule(node.op, place)
     if isinstance(read, Unknown):
         return _Lost(f"{node.label}: {read.reason}")
     if isinstance(read, Whole):

@@ -131,6 +131,6 @@ def unused(subject: Subject) -> Iterator[Found]:
             yield Found(
                 node,
                 "nobody uses its output"
-                + (f", nor what {more} more {'nodes' if more > 1 else 'node'} make for it" if more else ""),
+                + (f"; {more} more {'nodes serve' if more > 1 else 'node serves'} it alone" if more else ""),
                 f"make {node.outputs[0].name} an output of the network, or remove it" if node.outputs else "remove it",
             )

@@ -21,6 +21,9 @@ WORDS = ("layer", "op", "output")
 WIDE = 200
 """Columns where no terminal sets a limit: a pipe, a file, a notebook."""
 
+GAP = 3
+"""Spaces between columns."""
+
 
 def table_text(table: Table, *, width: int = WIDE, every_row: bool = False, columns: Sequence[str] = COLUMNS) -> str:
     """The table with its totals and the rules by which they were counted.
@@ -39,7 +42,7 @@ def table_text(table: Table, *, width: int = WIDE, every_row: bool = False, colu
     kept = _that_fit(wanted, width)
     numbers = [index for index, name in enumerate(kept) if name not in WORDS]
     rows = list(zip(*(cells[name] for name in kept), strict=True))
-    lines = Columns(kept, rows, right=numbers, width=width).lines()
+    lines = Columns(kept, rows, right=numbers, width=width, gap=GAP).lines()
     missing = [name for name in wanted if name not in kept]
     left_out = [f"left out for want of room: {', '.join(missing)}"] if missing else []
     return _text([*lines, *(part for line in (*left_out, *_below(table)) for part in folded(line, width))])
@@ -65,7 +68,7 @@ def _that_fit(cells: Mapping[str, Sequence[str]], width: int) -> list[str]:
     """The columns that a narrow terminal has room for; the ones that others tell best go first."""
     kept = list(cells)
     for name in ("stride", "field", "params", "elements", "op", "weights", "output"):
-        if sum(max(map(len, [column, *cells[column]])) + 2 for column in kept) <= width + 2:
+        if sum(max(map(len, [column, *cells[column]])) + GAP for column in kept) <= width + GAP:
             break
         kept = [other for other in kept if other != name]
     return kept

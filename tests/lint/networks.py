@@ -188,6 +188,7 @@ TRIGGERS: Mapping[str, Mapping[str, Callable[[], Graph]]] = {
         "2x2/1": lambda: pool(2, 1),
         "5x5/2": lambda: pool(5, 2),
         "4x4/4": lambda: pool(4, 4),
+        "one window, not over all": lambda: pool(4, 4, size=5),
     },
     "P002": {"padded by 2": lambda: pool(2, 2, (2, 2, 2, 2)), "at the end": lambda: pool(2, 2, (0, 0, 2, 2))},
     "S001": {"28 three times": lambda: halves(28)},
@@ -233,6 +234,7 @@ QUIET: Mapping[str, Mapping[str, Callable[[], Graph]]] = {
     "S001": {
         "32 three times": lambda: halves(32),
         "made for odd maps": lambda: pool(3, 2, size=27),
+        "rounded up": lambda: net(lambda b, x: b.max_pool(x, 3, 2, ceil_mode=True), 27),
         "open": lambda: net_open(lambda b, x: b.max_pool(x, 2)),
     },
     "S002": {"eight layers": lambda: averaged(8), "a gate": lambda: averaged(2, gate=True), "a map": lambda: conv(3)},

@@ -139,6 +139,13 @@ def test_windows_in_padding() -> None:
     assert "2 of 18 windows along spatial axis 0" in finding.message
 
 
+def test_what_serves_nothing_is_counted() -> None:
+    """The end that nobody reads, and the one layer that is there for it."""
+    (finding,) = found(TRIGGERS["L004"]["left behind"](), "L004")
+    assert finding.node == "end"
+    assert finding.message == "nobody uses its output; 1 more node serves it alone"
+
+
 def test_peak_is_that_of_the_plan() -> None:
     """Step and bytes are the plan's; what stride would do is what a network with that stride needs."""
     graph = early(stride=1)
@@ -153,8 +160,10 @@ def test_peak_is_that_of_the_plan() -> None:
     assert "stride 2x2 in front1" in finding.fix
     front = cut(early(stride=2), (), (rest[1],))
     assert format_size(front.plan().arena_bytes) in finding.fix
-    # 16x16 results of the pooling: 15 * 2 cells, and the field of 6.
-    assert "in 2x2 patches of 36x36 pixels" in finding.fix
+    # 16x16 results of the pooling: 15 * 2 cells, and the field of 6. Two maps of 64 channels over such a patch, the
+    # image of 3x64x64, and the whole result of 64x32x32, four bytes each.
+    needed = 4 * (2 * 64 * 36 * 36 + 3 * 64 * 64 + 64 * 32 * 32)
+    assert f"in 2x2 patches of 36x36 pixels {format_size(needed)}, the image and pool among it" in finding.fix
 
 
 # Real networks
