@@ -1,7 +1,8 @@
 """The NumPy interpreter: kernels, and the executor that runs a graph or its plan."""
 
 from cnnir.interpreter.executor import evaluate, run
+from cnnir.interpreter.fallback import Fallback, foreign_values
 from cnnir.interpreter.feeds import seeded_array, seeded_feed
 from cnnir.interpreter.kernels import kernels
 
-__all__ = ["evaluate", "kernels", "run", "seeded_array", "seeded_feed"]
+__all__ = ["Fallback", "evaluate", "foreign_values", "kernels", "run", "seeded_array", "seeded_feed"]

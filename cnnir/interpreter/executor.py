@@ -17,6 +17,7 @@ import numpy as np
 from cnnir.dims import bind, is_known
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
+from cnnir.interpreter.fallback import Fallback
 from cnnir.interpreter.feeds import checked_feed
 from cnnir.interpreter.kernels import kernels
 from cnnir.ops import Identity
@@ -24,7 +25,7 @@ from cnnir.ops.base import Op, infer
 from cnnir.ops.opaque import Opaque, hooks
 from cnnir.plan import VIEW, MemoryPlan, PlannedValue
 from cnnir.text import digest
-from cnnir.types import DType, OptionalType, TensorType, Type, UnknownType
+from cnnir.types import DType, OptionalType, TensorType, Type, UnknownType, known_shape
 from cnnir.weights import AnyArray, Array, Weight
 
 _NO_BINDINGS: Mapping[str, int] = MappingProxyType({})
@@ -38,6 +39,7 @@ def run(
     feed: Mapping[str, AnyArray],
     outputs: Sequence[str] | None = None,
     plan: MemoryPlan | None = None,
+    fallback: Fallback | None = None,
 ) -> dict[str, AnyArray]:
     """Compute a graph.
 
@@ -46,12 +48,14 @@ def run(
         feed: An array for each input, by name.
         outputs: Names of the values wanted, any node's; the graph's outputs when None.
         plan: Execute this plan in its pools; without one, arrays are made and dropped as the run goes.
+        fallback: Says whether nodes may be left to another library, and records which were; None allows it.
 
     Returns:
         The wanted values by name; arrays of the caller's own, not parts of a pool.
 
     Raises:
-        CnnirError: for a feed that does not fit, an unknown value, ``plan-mismatch``, or an op without kernel.
+        CnnirError: for a feed that does not fit, an unknown value, ``plan-mismatch``, an op without kernel, or
+            ``fallback-refused``.
     """
     names = list(outputs) if outputs is not None else [value.name for value in graph.outputs]
     fed, bindings = checked_feed(graph, feed)
@@ -62,9 +66,9 @@ def run(
     wanted = {name: graph.value(name) for name in names}
     arrays = {graph.value(name): array for name, array in fed.items()}
     if plan is None:
-        found = _run_free(graph, arrays, set(wanted.values()), bindings)
+        found = _run_free(graph, arrays, set(wanted.values()), bindings, fallback)
     else:
-        found = _run_planned(graph, arrays, wanted, plan)
+        found = _run_planned(graph, arrays, wanted, plan, fallback)
     return {name: found[value] for name, value in wanted.items()}
 
 
@@ -89,7 +93,11 @@ def _sized(graph: Graph, fed: Mapping[str, AnyArray], bindings: Mapping[str, int
 
 
 def _run_free(
-    graph: Graph, arrays: Mapping[Value, AnyArray], wanted: set[Value], bindings: Mapping[str, int]
+    graph: Graph,
+    arrays: Mapping[Value, AnyArray],
+    wanted: set[Value],
+    bindings: Mapping[str, int],
+    fallback: Fallback | None,
 ) -> dict[Value, AnyArray]:
     """Run in the graph's order; a value is dropped after its last reader."""
     live: dict[Value, AnyArray] = dict(arrays)
@@ -97,7 +105,7 @@ def _run_free(
     readers = {value: len(value.users) for value in graph.values}
     for node in _needed(graph, wanted):
         operands = [_operand(value, live) for value in node.inputs]
-        results = evaluate(node, operands, bindings)
+        results = evaluate(node, operands, bindings, fallback)
         for value, result in zip(node.outputs, results, strict=True):
             live[value] = result
             if value in wanted:
@@ -112,7 +120,10 @@ def _run_free(
 
 
 def evaluate(
-    node: Node, operands: Sequence[AnyArray | None], bindings: Mapping[str, int] = _NO_BINDINGS
+    node: Node,
+    operands: Sequence[AnyArray | None],
+    bindings: Mapping[str, int] = _NO_BINDINGS,
+    fallback: Fallback | None = None,
 ) -> list[AnyArray]:
     """The values of a node's outputs for these operands.
 
@@ -120,13 +131,14 @@ def evaluate(
         node: Of any graph, symbolic or not.
         operands: Arrays; sequences and optionals as Python has them, for opaque nodes and Identity.
         bindings: Sizes of symbols, where the node speaks of some.
+        fallback: Who is told of nodes that another library computes; None allows them.
 
     Raises:
         CnnirError: from the kernel, or from whoever evaluates opaque ops, naming the node; ``kernel-failed`` for what
             NumPy raises.
     """
     if isinstance(node.op, Opaque):
-        return _evaluate_opaque(node, operands, bindings)
+        return _evaluate_opaque(node, operands, bindings, fallback)
     if isinstance(node.op, Identity) and not isinstance(operands[0], np.ndarray):
         # A sequence or an optional, as it was fed or made.
         return [cast("AnyArray", copy.deepcopy(operands[0]))]
@@ -204,16 +216,20 @@ def _blamed(node: Node) -> Iterator[None]:
 
 
 def _evaluate_opaque(
-    node: Node, operands: Sequence[AnyArray | None], bindings: Mapping[str, int] = _NO_BINDINGS
+    node: Node, operands: Sequence[AnyArray | None], bindings: Mapping[str, int], fallback: Fallback | None
 ) -> list[AnyArray]:
     """The values of an opaque node's outputs, which must be of the types that the graph says.
 
     Raises:
-        CnnirError: ``opaque-type``, or from whoever evaluates.
+        CnnirError: ``opaque-type``, ``fallback-refused``, or from whoever evaluates.
     """
     assert isinstance(node.op, Opaque)  # noqa: S101  the callers' branch
     with _blamed(node):
-        results = hooks().evaluate(node.op, operands)
+        results = _evaluate_defined(node.op, operands)
+        if isinstance(results, str):
+            if fallback is not None:
+                fallback.take(node, results)
+            results = hooks().evaluate(node.op, operands)
         for value, result in zip(node.outputs, results, strict=True):
             if not _is_of(value.type, result, bindings):
                 got = (
@@ -221,6 +237,24 @@ def _evaluate_opaque(
                 )
                 message = f"the value of {value.name} is of another type than was inferred"
                 raise CnnirError("opaque-type", message, expected=value.type, got=got)
+    return results
+
+
+def _evaluate_defined(op: Opaque, operands: Sequence[AnyArray | None]) -> list[AnyArray] | str:
+    """The values by our own kernel, where the operands at hand say what was open (a shape, say); else why not."""
+    if not all(array is None or isinstance(array, np.ndarray) for array in operands):
+        return op.reason  # sequences and optionals
+    sources = tuple(_concrete(array) if array is not None else None for array in operands)
+    found = hooks().define(op, sources, (True,) * op.num_outputs)
+    if isinstance(found, str):
+        return found
+    places = found.operands
+    types, _ = infer(found.op, [sources[place] if place is not None else None for place in places])
+    tensors = [type_ for type_ in types if isinstance(type_, TensorType)]
+    if len(tensors) < len(types):
+        return op.reason
+    results = [np.empty(known_shape(tensor.shape), tensor.dtype.numpy) for tensor in tensors]
+    _call(found.op, [operands[place] if place is not None else None for place in places], results)
     return results
 
 
@@ -237,7 +271,11 @@ def _is_of(type_: Type, result: object, bindings: Mapping[str, int]) -> bool:
 
 
 def _run_planned(
-    graph: Graph, arrays: Mapping[Value, AnyArray], wanted: Mapping[str, Value], plan: MemoryPlan
+    graph: Graph,
+    arrays: Mapping[Value, AnyArray],
+    wanted: Mapping[str, Value],
+    plan: MemoryPlan,
+    fallback: Fallback | None,
 ) -> dict[Value, AnyArray]:
     """Run the plan's steps; wanted values are copied out as soon as they are there, before others take their place."""
     if plan.digest != (wanted_digest := digest(graph)):
@@ -263,7 +301,7 @@ def _run_planned(
         node = graph.node(step.nodes[0])
         results = [views[value.name] for value in node.outputs]
         if step.algorithm != VIEW:
-            _compute_into(node, [_planned_operand(value, views) for value in node.inputs], results)
+            _compute_into(node, [_planned_operand(value, views) for value in node.inputs], results, fallback)
         for value in node.outputs:
             if value.name in wanted:
                 found[value] = views[value.name].copy()
@@ -276,12 +314,14 @@ def _planned_operand(value: Value | None, views: Mapping[str, AnyArray]) -> AnyA
     return value.weight.array() if value.weight is not None else views[value.name]
 
 
-def _compute_into(node: Node, operands: Sequence[AnyArray | None], results: Sequence[AnyArray]) -> None:
+def _compute_into(
+    node: Node, operands: Sequence[AnyArray | None], results: Sequence[AnyArray], fallback: Fallback | None
+) -> None:
     if not isinstance(node.op, Opaque):
         with _blamed(node):
             _call(node.op, operands, results)
         return
-    for place, result in zip(results, _evaluate_opaque(node, operands), strict=True):
+    for place, result in zip(results, _evaluate_opaque(node, operands, _NO_BINDINGS, fallback), strict=True):
         place[...] = result
 
 

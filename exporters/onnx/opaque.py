@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -11,7 +12,7 @@ from onnx import ModelProto, NodeProto, ValueInfoProto, helper, shape_inference
 from cnnir.dims import UNKNOWN, Dim, format_dim, symbols
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.bodies import body_names, captured_names
-from cnnir.exporters.onnx.mapping import OPERAND_NAME, Unmapped, read_node
+from cnnir.exporters.onnx.mapping import OPERAND_NAME, Operand, Pending, Unmapped, read_node, readers
 from cnnir.exporters.onnx.mapping import Source as NodeSource
 from cnnir.exporters.onnx.tensors import tensor_from_weight
 from cnnir.exporters.onnx.types import type_from_proto, type_to_proto
@@ -71,19 +72,36 @@ def evaluate(op: Opaque, arrays: Sequence[AnyArray | None]) -> list[AnyArray]:
     Raises:
         CnnirError: ``opaque-evaluation`` when it cannot compute the op.
     """
-    from onnx.reference import ReferenceEvaluator  # noqa: PLC0415  slow to import, and seldom needed
+    # Slow to import, and seldom needed.
+    from onnx.reference import ReferenceEvaluator  # noqa: PLC0415
 
+    from cnnir.exporters.onnx.control import CORRECTED, SUCCESSORS  # noqa: PLC0415
+
+    if op.domain == "" and op.op_type in SUCCESSORS:
+        op_type, version = SUCCESSORS[op.op_type]
+        op = replace(op, op_type=op_type, version=version)
     sources = [None if array is None else _Given(array) for array in arrays]
     try:
         names = _Names.of(op, sources)
         pairs = zip(names.inputs, arrays, strict=True)
         feeds = {name: array for name, array in pairs if array is not None}
-        found = ReferenceEvaluator(_model(op, sources, names, constants=False)).run(None, feeds)
+        model = _model(op, sources, names, constants=False)
+        # Infinities and NaN are values like others, and no reason to warn.
+        with np.errstate(all="ignore"):
+            found = ReferenceEvaluator(model, new_ops=list(CORRECTED)).run(None, feeds)
     except Exception as error:  # noqa: BLE001  whatever the reference raises, the op could not be computed
         raise CnnirError(
             "opaque-evaluation", f"onnx's reference implementation cannot compute {op.kind}", got=error
         ) from None
-    return [np.asarray(value) if not isinstance(value, list) else value for value in found]  # type: ignore[misc]
+    return [_unwrapped(value) for value in found]
+
+
+def _unwrapped(value: Any) -> AnyArray:
+    """A sequence as a list; an optional sequence, which the reference wraps once more, as the sequence that it is."""
+    if isinstance(value, list):
+        found = value[0] if len(value) == 1 and isinstance(value[0], list) else value
+        return cast("AnyArray", found)
+    return np.asarray(value)
 
 
 class _Given:
@@ -96,8 +114,10 @@ class _Given:
 
 def define(op: Opaque, sources: tuple[Source | None, ...], read: tuple[bool, ...]) -> Definition | str:
     """Read the node again: what kept it opaque may be known by now (a shape that was computed, say)."""
-    operands = tuple(source for source in sources if source is None or isinstance(source, Value))
-    if op.domain or op.captures or len(operands) != len(sources):
+    if op.domain or op.captures or op.op_type not in readers:
+        return op.reason
+    operands = tuple(_operand(index, source) for index, source in enumerate(sources))
+    if any(operand is None and source is not None for operand, source in zip(operands, sources, strict=True)):
         return op.reason
     outputs = [f"output_{index}" for index in range(op.num_outputs)]
     names = [operand.name if operand is not None else "" for operand in operands]
@@ -111,6 +131,13 @@ def define(op: Opaque, sources: tuple[Source | None, ...], read: tuple[bool, ...
     found = tuple(None if operand is None else places[id(operand)] for operand in chosen)
     kept = {key: text for key, text in source.metadata.items() if key.startswith(OPERAND_NAME)}
     return Definition(ours, found, kept)
+
+
+def _operand(index: int, source: Source | None) -> Operand | None:
+    """A value of a graph as it is; an array at hand is as good as a weight."""
+    if source is None or isinstance(source, Value):
+        return source
+    return Pending(f"operand_{index}", source.weight) if source.weight is not None else None
 
 
 def settings(op: Opaque) -> Mapping[str, Setting]:

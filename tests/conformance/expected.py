@@ -1,0 +1,43 @@
+"""Tests of the conformance suite that are expected to fail, and why. The lists may only shrink."""
+
+from collections.abc import Mapping
+
+FAILING: Mapping[str, str] = {
+    "test_attention_4d_causal_fp16_expanded": (
+        "the shipped output was summed in float16; here it is summed in float32 and rounded once, which is nearer"
+    ),
+    "test_loop16_seq_none": "the package's own comparison asks for the length of a scalar",
+    "test_resize_downsample_scales_linear_align_corners": (
+        "the shipped output divides by a fractional length; the specification's text and onnxruntime by the length "
+        "that the tensor has"
+    ),
+    "test_scan_sum": "Scan of opset 8, which has a batch axis, is not in onnx.reference either",
+    "test_gradient_of_add": "gradients are asked for, which onnx.reference does not have either",
+    "test_gradient_of_add_and_mul": "gradients are asked for, which onnx.reference does not have either",
+}
+"""Even with the fallback."""
+
+RANDOM: Mapping[str, str] = {
+    "test_bernoulli": "random numbers of no seed",
+    "test_bernoulli_double": "random numbers of no seed",
+    "test_bernoulli_double_expanded": "random numbers of no seed",
+    "test_bernoulli_expanded": "random numbers of no seed",
+    "test_bernoulli_seed": "random numbers; a seed gives others in each library",
+    "test_bernoulli_seed_expanded": "random numbers; a seed gives others in each library",
+}
+"""With the fallback; by luck one of these may pass."""
+
+WITHOUT_FALLBACK: Mapping[str, str] = {
+    "test_batchnorm_*_training_mode": "it is in training mode",
+    "test_cast*_to_FLOAT[48]*": "casts to 8-bit floats are not defined here",
+    "test_dropout_default": "it has a seed",
+    "test_dropout_default_[mr]*": "it has a seed",
+    "test_training_dropout_*": "it is in training mode",
+    "test_training_dropout": "it is in training mode",
+    "test_resize_*_antialias": "antialias is not defined here",
+    "test_resize_*_cubic*": "mode is not defined here",
+    "test_resize_*_exclude_outside": "exclude_outside is not defined here",
+    "test_resize_*_nearest_not_*": "keep_aspect_ratio_policy is not defined here",
+    "test_resize_tf_crop_and_resize*": "coordinates is not defined here",
+}
+"""Patterns of tests made of nothing but ops of ours, which use what our definitions leave out, and its reason."""
