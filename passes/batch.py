@@ -48,7 +48,7 @@ class SetBatch(Pass):
             raise CnnirError("batch-symbol", "the symbol is another dim's already", got=self.batch, hint="take another")
         _free_reshapes(graph, old, journal)
         _check_apart(graph)
-        retype_inputs(graph, {value: _with_batch(value.type, new) for value in graph.inputs}, Journal())
+        retype_inputs(graph, {value: _with_batch(value.type, new) for value in graph.inputs}, Journal(), resized=False)
         journal.change(f"the batch becomes {new}, it was {old}")
 
 
@@ -148,7 +148,9 @@ def _check_apart(graph: Graph) -> None:
     name = next(name for name in (f"B{number}" for number in range(len(taken) + 1)) if name not in taken)
     batch = parse_dim(name)
     try:
-        retype_inputs(trial, {value: _with_batch(value.type, batch) for value in trial.inputs}, Journal())
+        retype_inputs(
+            trial, {value: _with_batch(value.type, batch) for value in trial.inputs}, Journal(), resized=False
+        )
     except CnnirError as error:
         error.hint = f"it is tied to one batch; {error.hint}" if error.hint else "it is tied to one batch"
         raise

@@ -6,17 +6,17 @@ a new input size reaches the whole network, and how a contradiction is found and
 
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from cnnir.constraints import Constraint
 from cnnir.dims import bind as bind_dim
-from cnnir.dims import is_known, symbols
+from cnnir.dims import symbols
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
-from cnnir.ops import Reshape
 from cnnir.ops.base import infer
 from cnnir.passes.base import Journal, Pass
+from cnnir.passes.resized_reshapes import ResizedReshapes
 from cnnir.types import OptionalType, SequenceType, TensorType, Type, UnknownType, outside_dim, outside_int
 
 
@@ -51,36 +51,26 @@ def resize_inputs(graph: Graph, shapes: Mapping[str, Sequence[int | str]]) -> Gr
         if len(dims) != value.type.rank:
             raise CnnirError("rank", "the new shape has another rank", node=name, expected=value.type, got=list(shape))
         value.type = value.type.with_shape(dims)
-    _rederive(result, Journal(), keep_declared=False, regroupings=_regroupings(graph))
+    _rederive(result, Journal(), keep_declared=False, reshapes=ResizedReshapes(graph))
     return result
 
 
-def retype_inputs(graph: Graph, types: Mapping[Value, Type], journal: Journal) -> None:
+def retype_inputs(graph: Graph, types: Mapping[Value, Type], journal: Journal, *, resized: bool = True) -> None:
     """Other types for inputs, all at once and in this graph itself; all else is inferred anew.
+
+    Args:
+        graph: Changed in place.
+        types: For inputs of the graph.
+        journal: Told of each change.
+        resized: Whether Reshapes have to follow the new sizes, or be tied to the old ones; else they stay as they are.
 
     Raises:
         CnnirError: from a node that does not take the new types; the graph is then of no use.
     """
-    regroupings = _regroupings(graph)
+    reshapes = ResizedReshapes(graph) if resized else None
     for value, type_ in types.items():
         value.type = type_
-    _rederive(graph, journal, keep_declared=False, regroupings=regroupings)
-
-
-def _regroupings(graph: Graph) -> frozenset[str]:
-    """Names of the Reshapes that name a map's height and width and lay out anew what stands before them.
-
-    A channel shuffle has two: ``[N, 116, 28, 28]`` becomes ``[N, 2, 58, 28, 28]`` and comes back. In row-major order
-    that is the same for each cell of the map, so at another size it is the same Reshape with the other size named.
-    """
-    found = set()
-    for node in graph.nodes:
-        data = node.operands[0].type if node.operands else None
-        if isinstance(node.op, Reshape) and isinstance(data, TensorType) and min(data.rank, len(node.op.shape)) > 3:
-            sizes = data.shape[-2:]
-            if node.op.shape[-2:] == sizes and all(is_known(size) and size > 0 for size in sizes):
-                found.add(node.name)
-    return frozenset(found)
+    _rederive(graph, journal, keep_declared=False, reshapes=reshapes)
 
 
 def bind(graph: Graph, dims: Mapping[str, int]) -> Graph:
@@ -141,9 +131,7 @@ def _input(inputs: Mapping[str, Value], name: str) -> Value:
     return inputs[name]
 
 
-def _rederive(
-    graph: Graph, journal: Journal, *, keep_declared: bool, regroupings: frozenset[str] = frozenset()
-) -> None:
+def _rederive(graph: Graph, journal: Journal, *, keep_declared: bool, reshapes: ResizedReshapes | None = None) -> None:
     """Derive every node's types from its operands'.
 
     Args:
@@ -151,15 +139,13 @@ def _rederive(
         journal: Told of each value whose type changes.
         keep_declared: Where inference knows nothing, trust the type that is there. It must not be trusted when the
             inputs have changed, since it was declared for the old ones.
-        regroupings: Names of Reshapes whose last two dims follow their operand's, where those are numbers.
+        reshapes: What becomes of Reshapes where the inputs have other sizes.
     """
     for node in graph.nodes:
-        if node.name in regroupings and isinstance(node.op, Reshape):
-            data = node.operands[0].type
-            sizes = data.shape[-2:] if isinstance(data, TensorType) else ()
-            if sizes != node.op.shape[-2:] and all(map(is_known, sizes)):
-                node.op = replace(node.op, shape=(*node.op.shape[:-2], *sizes))
-                journal.change(f"names the size {' x '.join(map(str, sizes))}", [node])
+        followed = reshapes.follow(node) if reshapes is not None else None
+        if followed is not None:
+            node.op = followed
+            journal.change(f"names the size {' x '.join(map(str, followed.shape[-2:]))}", [node])
         types, facts = infer(node.op, node.inputs, node.label)
         node.constraints = tuple(facts.constraints)
         for value, type_ in zip(node.outputs, types, strict=True):
@@ -168,6 +154,8 @@ def _rederive(
             if type_ != value.type:
                 journal.change(f"{value.name}: {value.type} becomes {type_}", [node])
                 value.type = type_
+        if reshapes is not None:
+            reshapes.check(node)
 
 
 def _bind_type(type_: Type, dims: Mapping[str, int]) -> Type:
