@@ -107,7 +107,7 @@ def _refusal(graph: Graph, node: Node, op: Pool, *, structural: bool) -> str | N
     data, window = node.inputs[0], op.window
     if data is None or not isinstance(data.type, TensorType) or not isinstance(node.outputs[0].type, TensorType):
         return "its type is not known"
-    if not data.type.dtype.is_float or not isinstance(data.type.shape[1], int):
+    if not data.type.dtype.is_float or not isinstance(data.type.shape[1], int) or data.type.shape[1] < 1:
         return f"a convolution takes a known number of channels of floats, this is {data.type}"
     if isinstance(op, MaxPool) and not structural:
         return "no convolution equals max pooling; structural=true puts one there that is to be trained"

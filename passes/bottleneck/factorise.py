@@ -99,7 +99,7 @@ def factorise(
         feeds: On what; seeded inputs when None.
 
     Raises:
-        CnnirError: ``option-value``, ``node-unknown``, ``budget-unreachable``, ``dims-unbound``.
+        CnnirError: ``option-value``, ``node-unknown``, ``budget-unreachable``, ``dims-unbound``, ``factor-range``.
     """
     target.check()
     made = made if made is not None else Decompositions()
@@ -276,8 +276,13 @@ def _replace(replacer: Replacer, journal: Journal, site: Site, choice: Choice, m
         said += f", MACs {site.macs:,} -> {int(site.macs_of(choice.kind)[index]):,}"
     measure = "weight error" if factored.metric is None else "error weighed by the samples"
     said += f", {measure} {factored.at(choice.ranks).error(choice.ranks):.4g}"
-    if factored.weight.dtype not in (DType.FLOAT32, DType.FLOAT64):
+    narrow = factored.weight.dtype not in (DType.FLOAT32, DType.FLOAT64)
+    if narrow:
         said += f" before the factors are rounded to {factored.weight.dtype.value}"
     nodes = replacer.replace(site, choice, factored)
+    if narrow:  # made at once: factors that the type does not hold are an error of the pass, not of who reads them
+        for weight in (value.weight for node in nodes for value in node.operands):
+            if weight is not None:
+                weight.array()
     journal.change(said, nodes)
     journal.count("layers factorised")

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from cnnir.errors import CnnirError
 from cnnir.graph import Node, Value
 from cnnir.ops import Conv, Gemm, MatMul, Op
 from cnnir.passes.bottleneck.factors import Doubles, Kind
@@ -33,8 +34,18 @@ class _Factors:
     @cached_property
     def arrays(self) -> tuple[AnyArray, ...]:
         # In the weight's own type: doubles of all layers at once are twice a network.
-        dtype = self.factored.weight.dtype.numpy
-        return tuple(factor.astype(dtype) for factor in self.factored.at(self.choice.ranks).factors(self.choice.ranks))
+        dtype = self.factored.weight.dtype
+        exact = self.factored.at(self.choice.ranks).factors(self.choice.ranks)
+        with np.errstate(over="ignore"):
+            made = tuple(factor.astype(dtype.numpy) for factor in exact)
+        if not all(np.isfinite(factor).all() for factor in made):
+            largest = max(float(np.abs(factor).max(initial=0.0)) for factor in exact)
+            raise CnnirError(
+                "factor-range", f"the weight is one of {dtype.value}, its factors are beyond that",
+                node=self.factored.node, expected="finite factors", got=f"elements up to {largest:.3g}",
+                hint="leave this layer out with nodes, or keep its weight in float32",
+            )  # fmt: skip
+        return made
 
     def contents(self, index: int, *, columns: bool) -> Callable[[], AnyArray]:
         """Makes one factor's contents."""
@@ -82,11 +93,10 @@ class Replacer:
         node, graph = site.node, self.rewriter.graph
         factors = _Factors(factored, choice)
         weights = self._weights(site, choice, factored, factors)
-        bias = node.inputs[2] if len(node.inputs) > 2 else None
+        value, bias = node.inputs[0], node.inputs[2] if len(node.inputs) > 2 else None
         if factored.metric is not None and choice.ranks != factored.full:
             bias = self._corrected(site, factors, bias)
         ops = _ops(node.op, choice, len(site.shape) - 2)
-        value = node.inputs[0]
         nodes = []
         for name, op, weight in zip(NAMES[choice.kind][:-1], ops[:-1], weights[:-1], strict=True):
             made = self.rewriter.insert(

@@ -330,3 +330,23 @@ def test_contents_without_factors_stop_the_pass() -> None:
     graph.value("w").weight = Array.of(np.full((4, 4, 1, 1), np.nan, np.float32))
     with pytest.raises(CnnirError, match="weight-contents"):
         graph.apply("bottleneck", rank=1)
+
+
+@pytest.mark.parametrize("mode", ["svd", "tucker", "separable"])
+def test_factors_beyond_the_type_stop_the_pass(mode: str) -> None:
+    """Each element is a float16, the singular values are larger: infinities would be written."""
+    for scale, fits in ((200.0, True), (20_000.0, False)):
+        contents = np.random.default_rng(0).standard_normal((32, 32, 3, 3)) * scale
+        half = Graph("half")
+        x = half.add_input("x", TensorType(DType.FLOAT16, (1, 32, 4, 4)))
+        weight = half.add_weight("w", Array.of(np.clip(contents, -60_000, 60_000).astype(np.float16)))
+        half.set_outputs([half.add_node(Conv((1, 1), (0, 0, 0, 0), (1, 1)), [x, weight], name="layer").output])
+        if not fits:
+            with pytest.raises(CnnirError, match=r"factor-range") as caught:
+                half.apply("bottleneck", mode=mode, ratio=1.0, measure=False)
+            assert "layer" in str(caught.value)
+            continue
+        feed = {"x": np.full((1, 32, 4, 4), 1e-3, np.float16)}
+        result = half.apply("bottleneck", mode=mode, ratio=1.0, measure=False)
+        (ours,), (theirs,) = (runtime(one, feed) for one in (half, result.graph))
+        assert np.abs(ours.astype(np.float64) - theirs).max() < 0.01 * np.abs(ours.astype(np.float64)).max()

@@ -188,8 +188,9 @@ def test_what_does_not_apply_is_refused() -> None:
     assert graph.apply("pool-to-conv", structural=True).modified
     whole = pooled(GlobalAveragePool(), (1, 3, 8, 8)).apply("pool-to-conv")
     assert "whole map" in whole.refusals[0].reason
-    unknown = pooled(AveragePool((2, 2), (1, 1), (0, 0, 0, 0)), (1, "C", 8, 8)).apply("pool-to-conv")
-    assert "known number of channels" in unknown.refusals[0].reason
+    for channels in ("C", 0):
+        unknown = pooled(AveragePool((2, 2), (1, 1), (0, 0, 0, 0)), (1, channels, 8, 8)).apply("pool-to-conv")
+        assert "known number of channels" in unknown.refusals[0].reason
     with pytest.raises(CnnirError, match="draw is a seed"):
         graph.apply("pool-to-conv", structural=True, draw=-1)
     with pytest.raises(CnnirError, match="option-unknown"):
