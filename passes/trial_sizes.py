@@ -33,6 +33,7 @@ def trial_sizes(names: Iterable[str], constraints: Sequence[Constraint], seed: i
     generator = np.random.default_rng(seed)
     sizes = {name: int(generator.integers(1, 4)) for name in sorted(names)}
     left, given = _without_equations(constraints, sizes)
+    broken: Constraint | None = None
     for _ in range(_STEPS):
         # Those given by others follow in the reverse of the order in which they were put in.
         for name, dim in reversed(given):

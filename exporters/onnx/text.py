@@ -67,7 +67,7 @@ def _require(texts: Iterable[Any], where: str) -> None:
 
 def _require_deep(message: Message, where: str) -> None:
     for field, value in message.ListFields():
-        parts: Iterable[Any] = (value,) if isinstance(value, str | bytes | Message) else value
+        parts: Any = (value,) if isinstance(value, str | bytes | Message) else value
         if field.type == field.TYPE_STRING:
             _require(parts, where)
         elif field.type == field.TYPE_MESSAGE:

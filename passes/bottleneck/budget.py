@@ -172,7 +172,7 @@ def _uniform(
     best, found = math.inf, None
     for position in range(max((len(kinds[site]) for site in sites), default=0)):
         # The first kinds of all layers, then the second where there is one.
-        picked = {site: kinds[site][min(position, len(kinds[site]) - 1)] for site in sites}
+        picked: dict[Site, Kind] = {site: kinds[site][min(position, len(kinds[site]) - 1)] for site in sites}
         choice = _at_ratio(sites, picked, options, costs, budget, multiple, made)
         if choice is not None and _loss(options, choice) < best:
             best, found = _loss(options, choice), choice

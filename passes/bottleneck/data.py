@@ -9,6 +9,7 @@ have one.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,7 @@ def _batches(feeds: object, options: object) -> list[Mapping[str, AnyArray]]:
     batches = [feeds] if isinstance(feeds, Mapping) else feeds
     if not isinstance(batches, Iterable) or isinstance(batches, str | bytes | np.ndarray):
         batches = (feeds,)
-    found = list(batches)
+    found: list[Any] = list(batches)
     wrong = [one for one in found if not isinstance(one, Mapping)]
     if wrong or not found:
         raise CnnirError(
@@ -85,7 +86,9 @@ def gather(
     Raises:
         CnnirError: from running.
     """
-    moments = {(site, kind): _Moments.of(site) for site in sites for kind in site.kinds if mode in (kind, "auto")}
+    moments: dict[tuple[Site, Kind], _Moments] = {
+        (site, kind): _Moments.of(site) for site in sites for kind in site.kinds if mode in (kind, "auto")
+    }
     wanted = dict.fromkeys(name for site, _ in moments for name in _names(site))
     for feed in batches:
         values = run(graph, feed, list(wanted))
