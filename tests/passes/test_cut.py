@@ -214,6 +214,29 @@ def name_is_needed(graph: Graph, name: str, wanted: list[str], crossing: list[st
     return False
 
 
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), place=st.integers(0, 1000))
+def test_interior_values(seed: int, place: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """From any value to any that rests on it, views and values with several readers too: fed with what the whole makes
+    there, ONNX Runtime gives what the whole makes at the end."""
+    graph = random_graph(np.random.default_rng(seed), 10)
+    pairs = [
+        (start, end)
+        for start in (value for node in graph.nodes for value in node.outputs)
+        for end in (value for node in graph.nodes for value in node.outputs)
+        if start is not end and name_is_needed(graph, start.name, [end.name], [])
+    ]
+    assume(pairs)
+    start, end = pairs[place % len(pairs)]
+    part = cut(graph, [start.name], [end.name])
+    feed = models.random_input(graph, seed % 1000)
+    whole = {**feed, **graph.run(feed, [start.name, end.name])}
+    given_values = {value.name: whole[value.name] for value in part.inputs}
+    assert np.array_equal(part.run(given_values)[end.name], whole[end.name])
+    judged = runtime(part, given_values, tmp_path_factory.mktemp("interior") / "part.onnx")
+    np.testing.assert_allclose(judged[end.name], whole[end.name], rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["squeezenet", "resnet50", "inception_v1"])
 def test_parts_of_real_networks_are_the_whole(name: str, tmp_path: Path) -> None:
     """Half and half, computed by ONNX Runtime: bit for bit what it computes for the whole."""

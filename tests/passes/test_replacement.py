@@ -65,9 +65,31 @@ def test_a_part_cut_out_and_put_back(seed: int, place: int) -> None:
     if not escaping:  # else the old nodes stay for their other readers, beside the new ones
         assert sorted(node.name for node in back.nodes) == sorted(node.name for node in graph.nodes)
         assert {v.name: v.type for v in back.values} == {v.name: v.type for v in graph.values}
+        nodes = {node.name: (node.op, [value.name for value in node.operands]) for node in graph.nodes}
+        assert {node.name: (node.op, [value.name for value in node.operands]) for node in back.nodes} == nodes
+        assert all(back.value(value.name).weight is value.weight for value in graph.weights)
+        assert cnnir.diff(graph, back).equal
     feed = models.random_input(graph)
     expected = graph.run(feed)
     assert all(np.array_equal(array, expected[name]) for name, array in back.run(feed).items())
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), place=st.integers(0, 1000), count=st.integers(1, 3))
+def test_several_ends_put_back(seed: int, place: int, count: int) -> None:
+    """From the inputs to several values, views and values with several readers among them."""
+    graph = random_graph(np.random.default_rng(seed), 12)
+    made = [value.name for node in graph.nodes for value in node.outputs]
+    ends = list(dict.fromkeys(made[(place * (step + 1)) % len(made)] for step in range(count)))
+    part = cut(graph, to=ends)
+    back = replace_subgraph(graph, [], ends, part)
+    verify(back)
+    assert [value.name for value in back.outputs] == [value.name for value in graph.outputs]
+    feed = models.random_input(graph)
+    whole = graph.run(feed, [*ends, *(value.name for value in graph.outputs)])
+    # What stands between the ends is made from the new ones: the part's own values are those of the whole.
+    assert all(np.array_equal(array, whole[name]) for name, array in part.run(feed).items())
+    assert all(np.array_equal(array, whole[name]) for name, array in back.run(feed).items())
 
 
 def test_another_part() -> None:
