@@ -40,7 +40,11 @@ def diff(
         tuple(node.label for node in added),
         tuple(node.label for node in removed),
         tuple(changed),
-        (*_interface("input", pairs, before, after), *_interface("output", pairs, before, after)),
+        (
+            *_interface("input", pairs, before, after),
+            *_offered(pairs, before, after),
+            *_interface("output", pairs, before, after),
+        ),
         len(pairs.nodes),
         sum(node.name != other.name for node, other in pairs.nodes.items()),
         sum(value.type != other.type for value, other in made),
@@ -139,6 +143,33 @@ def _interface(kind: str, matched: Matching, before: Graph, after: Graph) -> lis
                     other.name if other is not None else None,
                     str(value.type) if value is not None else None,
                     str(other.type) if other is not None else None,
+                    ", ".join(what),
+                )
+            )
+    return result
+
+
+def _offered(matched: Matching, before: Graph, after: Graph) -> list[InterfaceChange]:
+    """Weights that callers of one network may give, and those of the other not, or of another type or elsewhere."""
+    weights, others = ({weight.name: weight for weight in graph.weights} for graph in (before, after))
+    result = []
+    for name in dict.fromkeys((*before.provenance.listed, *after.provenance.listed)):
+        value = weights.get(name) if name in before.provenance.listed else None
+        other = others.get(name) if name in after.provenance.listed else None
+        if value is None or other is None:
+            what = ["added"] if other is not None else ["removed"] if value is not None else []
+        else:
+            what = ["retyped"] if value.type != other.type else []
+            read = {(matched.nodes.get(node), index) for node, index in value.uses}
+            what += ["rewired"] if read != set(other.uses) else []
+        if what:
+            result.append(
+                InterfaceChange(
+                    "input with a default",
+                    None if value is None else name,
+                    None if other is None else name,
+                    None if value is None else str(value.type),
+                    None if other is None else str(other.type),
                     ", ".join(what),
                 )
             )

@@ -78,7 +78,10 @@ class NodeChange:
 
 @dataclass(frozen=True, slots=True)
 class InterfaceChange:
-    """An input or output that was added (`name` None), removed (`other` None), renamed, retyped, moved or rewired."""
+    """An input or output that was added (`name` None), removed (`other` None), renamed, retyped, moved or rewired.
+
+    Its `kind` is ``input``, ``output``, or ``input with a default``: a weight that callers may give.
+    """
 
     kind: str
     name: str | None

@@ -15,7 +15,7 @@ from cnnir.builder import GraphBuilder
 from cnnir.compare import diff
 from cnnir.dims import parse_dim
 from cnnir.graph import Graph, Node
-from cnnir.ops import BatchNormalization, Conv, HardSwish, Relu, Sigmoid, Sub, Tanh
+from cnnir.ops import Add, BatchNormalization, Conv, HardSwish, Mul, Relu, Sigmoid, Sub, Tanh
 from cnnir.rewriter import Rewriter
 from cnnir.types import DType, TensorType
 from cnnir.weights import Array, Fill
@@ -259,6 +259,35 @@ def test_renamed_inputs_and_outputs_are_told() -> None:
     assert not found.changed
     assert found.numeric is not None
     assert [output.absolute for output in found.numeric.outputs] == [0.0]
+
+
+def test_weights_that_callers_may_give_are_told() -> None:
+    """They are inputs: those of one network alone, and those that another node reads."""
+
+    def network(*offered: str, turned: bool = False) -> Graph:
+        graph = Graph("offered")
+        value = graph.add_input("x", TensorType(DType.FLOAT32, (1, 3)))
+        for name, op in zip(("b", "a") if turned else ("a", "b"), (Add(), Mul()), strict=True):
+            weight = graph.add_weight(name, Fill(DType.FLOAT32, (3,), np.float32(2)))
+            value = graph.add_node(op, [value, weight]).output
+        graph.set_outputs([value])
+        graph.provenance.listed = offered
+        return graph
+
+    def told(before: Graph, after: Graph) -> list[str]:
+        found = diff(before, after)
+        assert found.equal is not bool(found.interface)
+        return [f"{change.kind} {change.name or change.other} {change.what}" for change in found.interface]
+
+    assert told(network("a"), network("a")) == []
+    assert told(network("a"), network()) == ["input with a default a removed"]
+    assert told(network(), network("b")) == ["input with a default b added"]
+    assert told(network("a", "b"), network("a", "b", turned=True)) == [
+        "input with a default a rewired",
+        "input with a default b rewired",
+    ]
+    assert told(network(), network(turned=True)) == []
+    assert "input with a default removed: a: float32[3]" in str(diff(network("a"), network()))
 
 
 def test_moved_outputs() -> None:
