@@ -46,11 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Classifiers over larger images, in both runtimes.")
     parser.add_argument("--match", default="", help="only networks whose name contains this")
     options = parser.parse_args(argv)
+    wanted = [name for name in (*NAMES, ZOO) if options.match in name]
+    if not wanted:
+        parser.error(f"no network matches {options.match}; there are {', '.join((*NAMES, ZOO))}")
     missed: list[str] = []
     print(f"{'network':14}{'kept, off by':>14}{'native':>10}" + "".join(f"{f'{h}x{w}':>28}" for h, w in SIZES) + "   s")
-    for name in (*NAMES, ZOO):
-        if options.match in name:
-            missed += _network(name)
+    for name in wanted:
+        missed += _network(name)
     if options.match in PEERS:
         missed += _peers()
     for miss in missed:
