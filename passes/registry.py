@@ -23,20 +23,36 @@ from cnnir.passes.options import option_types
 from cnnir.passes.pool_to_conv import PoolToConv
 from cnnir.passes.precision import HalfWeights
 from cnnir.passes.shape_inference import InferShapes
+from cnnir.passes.simplify import (
+    CancelTransposes,
+    CommonSubexpressions,
+    FoldPads,
+    MergeConcats,
+    MergeViews,
+    RemoveIdentities,
+    Simplify,
+)
 
 BUILT_IN: tuple[type[Pass], ...] = (
     Bottleneck,
+    CancelTransposes,
+    CommonSubexpressions,
     Cut,
     DeadCode,
     FcToConv,
     Fold,
+    FoldPads,
     FreezeInputs,
     HalfWeights,
     InferShapes,
+    MergeConcats,
     MergeLinear,
+    MergeViews,
     PoolToConv,
+    RemoveIdentities,
     SetBatch,
     SetSize,
+    Simplify,
 )
 """The passes that come with cnnir."""
 

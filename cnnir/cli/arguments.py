@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import cnnir
-from cnnir.cli import cut, diff, lint, rewrite, verbs, whatif, zoo
+from cnnir.cli import cut, diff, lint, rewrite, simplify, verbs, whatif, zoo
 from cnnir.errors import CnnirError
 from cnnir.reports.text import COLUMNS
 from cnnir.units import parse_size
@@ -24,6 +24,7 @@ examples:
   cnnir run net.onnx --seed 0 --planned     a run on random input, inside the planned arena
   cnnir export net.onnx --opset 21 -o new.onnx
   cnnir whatif net.onnx --size 224x224,384x384 --batch 1,8 --dtype float16
+  cnnir simplify net.onnx --check values -o small.onnx
   cnnir rewrite net.onnx -p fold --check values -o folded.onnx
   cnnir lint zoo:vgg16                      where a choice is unusual or wasteful, and why
   cnnir cut net.onnx --to conv5 -o head.onnx
@@ -114,6 +115,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     words = "work out other sizes, batches and element types: memory, peak, MACs"
     whatif.add_arguments(_verb(parsers, "whatif", whatif.grid, words, one_size=False))
+
+    words = "the same network in fewer nodes"
+    simplify.add_arguments(_verb(parsers, "simplify", simplify.simplify, words))
 
     rewrite.add_arguments(_verb(parsers, "rewrite", rewrite.rewrite, "run passes, and write what comes out"))
 

@@ -56,7 +56,7 @@ def rewrite(options: argparse.Namespace) -> int:
 def _lines(stage: StageRecord, *, every: bool) -> list[str]:
     lines = [f"{stage.stage}: {stage.nodes_before} -> {stage.nodes_after} nodes, {stage.seconds:.2f} s"]
     if stage.check is not None:
-        lines.append(f"  {_checked(stage.check)}")
+        lines.append(f"  {check_text(stage.check)}")
     if stage.unchecked:
         lines.append(f"  values not compared: {stage.unchecked}")
     for word, entries in (("changed", stage.changes), ("refused", stage.refusals)):
@@ -69,7 +69,8 @@ def _lines(stage: StageRecord, *, every: bool) -> list[str]:
     return lines
 
 
-def _checked(check: ValueCheck) -> str:
+def check_text(check: ValueCheck) -> str:
+    """A comparison of values in words."""
     where = f", at {_sizes(check.sizes)}" if check.sizes else ""
     if check.equal:
         return f"values equal, off by at most {check.relative:.1e} of the largest{where}"
@@ -110,19 +111,19 @@ def _as_json(
                 "changes": [{"what": change.what, "nodes": list(change.nodes)} for change in stage.changes],
                 "refusals": [{"reason": refusal.reason, "nodes": list(refusal.nodes)} for refusal in stage.refusals],
                 "preserves": stage.preserves,
-                "check": _check_json(stage.check),
+                "check": check_json(stage.check),
                 "unchecked": stage.unchecked,
             }
             for stage in result.stages
         ],
         "figures": [figure.as_json() for figure in found],
         "sizes": dict(sizes),
-        "check": _check_json(result.check),
+        "check": check_json(result.check),
         "unchecked": result.unchecked,
     }
 
 
-def _check_json(check: ValueCheck | None) -> dict[str, Any] | None:
+def check_json(check: ValueCheck | None) -> dict[str, Any] | None:
     """The comparison; JSON has no infinity."""
     if check is None:
         return None

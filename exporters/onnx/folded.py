@@ -11,11 +11,11 @@ from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.mapping import Attributes, Source, Unmapped, integers_of, read_node
 from cnnir.exporters.onnx.tensors import element_of, weight_from_sparse, weight_from_tensor
 from cnnir.ops import Transpose, infer
-from cnnir.types import TensorType
+from cnnir.types import DType, TensorType
 from cnnir.weights import Array, Fill, Weight
 
 FOLDED = frozenset(
-    ("Constant", "ConstantOfShape", "Identity", "Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose")
+    ("Constant", "ConstantOfShape", "Identity", "Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose", "Tile")
 )
 """Op types of ONNX's own that may make such a weight."""
 
@@ -31,6 +31,8 @@ def folded_weight(source: Source, folder: Path | None) -> Weight | None:
             return _constant(source.attributes, folder)
         if source.proto.op_type == "ConstantOfShape":
             return _filled(source)
+        if source.proto.op_type == "Tile":
+            return _repeated(source)
         return _viewed(source)
     except Unmapped:
         return None
@@ -57,6 +59,17 @@ def _filled(source: Source) -> Weight:
         raise CnnirError("dim-negative", "a dim cannot be negative", got=list(dims))
     dtype, element = element_of(source.attributes.tensor("value"))
     return Fill(dtype, dims, element)
+
+
+def _repeated(source: Source) -> Weight | None:
+    """One element repeated: what ConstantOfShape says since opset 9."""
+    value, repeats = source.input(0), source.int_setting(1, "repeats")
+    weight = value.weight if value is not None else None
+    if weight is None or repeats is None or set(weight.shape) - {1} or len(repeats) != len(weight.shape):
+        return None
+    if weight.dtype is DType.STRING or any(count < 0 for count in repeats):
+        return None
+    return Fill(weight.dtype, repeats, weight.array().reshape(-1)[0])
 
 
 def _constant(attributes: Attributes, folder: Path | None) -> Weight | None:

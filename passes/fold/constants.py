@@ -178,9 +178,14 @@ def _not_a_constant(node: Node, op: Opaque) -> str | None:
     return None
 
 
+def may_differ(op: Opaque) -> bool:
+    """True where nobody here knows that the same operands give the same result."""
+    return bool(op.domain) or op.op_type in (*_RANDOM, *_WITH_BODIES)
+
+
 def _is_constant(node: Node) -> bool:
     if isinstance(node.op, Opaque):
-        if node.op.domain or node.op.op_type in (*_RANDOM, *_WITH_BODIES):
+        if may_differ(node.op):
             return False
         if node.op.op_type in _OF_SHAPES and not node.op.captures:
             return all(_known_type(value) is not None for value in node.operands)
