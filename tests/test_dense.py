@@ -9,7 +9,7 @@ import pytest
 
 import cnnir
 from cnnir.builder import GraphBuilder
-from cnnir.dense import dense_cost, dense_maps, dense_scores
+from cnnir.dense import Crops, dense_cost, dense_maps, dense_scores
 from cnnir.dense.classifier import Classifier
 from cnnir.exporters.onnx import write
 from cnnir.graph import Graph
@@ -84,6 +84,15 @@ def test_exact_crops_beyond_the_image_see_zeros() -> None:
     assert dense_cost(graph, 30, 25).positions == (3, 1)
     expected = crop_scores(graph, np.pad(whole, [(0, 0), (0, 0), (0, 2), (0, 0)]), 4, (24, 25))
     assert difference(dense_scores(graph, whole, crops="exact"), expected) < 1e-5
+
+
+@pytest.mark.parametrize("crops", ["shared", "exact"])
+def test_an_image_smaller_than_a_crop(crops: Crops) -> None:
+    """Has no position, and is refused alike in both ways of scoring."""
+    with pytest.raises(cnnir.CnnirError) as caught:
+        dense_scores(network(0), image(20, 34), crops=crops)
+    assert caught.value.code == "constraint"
+    assert "H >= 21" in str(caught.value)
 
 
 def test_aggregates() -> None:

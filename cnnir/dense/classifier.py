@@ -141,7 +141,9 @@ class Classifier:
     def exact(self, image: AnyArray) -> AnyArray:
         """The score map from crops, each run by itself."""
         sizes = self._native_sizes()
-        counts = self.positions(image.shape[self.axes[0]], image.shape[self.axes[1]])
+        height, width = (image.shape[axis] for axis in self.axes)
+        self.dense.bind(**self.bindings(height, width))  # refuses what one pass refuses: an image smaller than a crop
+        counts = self.positions(height, width)
         strides = [self._stride(number) for number in range(2)]
         widths = [(0, 0)] * 4
         for axis, count, stride, size in zip(self.axes, counts, strides, sizes, strict=True):
