@@ -89,9 +89,10 @@ def _checked(stage: Pass, before: Graph, after: Graph, seed: int) -> tuple[Value
     """The comparison, or why there is none.
 
     Raises:
-        CnnirError: ``pass-values`` for a pass that promises to keep values and does not.
+        CnnirError: ``pass-values`` for a pass that promises to keep values and does not, ``value-lost`` when what it
+            has made does not run.
     """
-    compared, reason = _compared(before, after, seed)
+    compared, reason = _compared(before, after, seed, strict=stage.preserves == "values")
     if compared is not None and not compared.equal and stage.preserves == "values":
         where = compared.divergence
         raise CnnirError(
@@ -105,10 +106,13 @@ def _checked(stage: Pass, before: Graph, after: Graph, seed: int) -> tuple[Value
     return compared, reason
 
 
-def _compared(before: Graph, after: Graph, seed: int) -> tuple[ValueCheck | None, str]:
+def _compared(before: Graph, after: Graph, seed: int, *, strict: bool = False) -> tuple[ValueCheck | None, str]:
+    """The comparison, or why there is none; strictly, what ran before has to run."""
     try:
         return compare_values(before, after, seed), ""
     except CnnirError as error:
+        if strict and error.code == "value-lost":
+            raise
         return None, str(error)
 
 

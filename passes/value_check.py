@@ -59,13 +59,16 @@ def compare_values(
         feed: What to feed both instead.
 
     Raises:
-        CnnirError: ``value-check`` when the graphs have no common input or outputs, ``sizes-not-found``, ``feed-type``,
-            or whatever running them raises.
+        CnnirError: ``value-check`` when the graphs have no common input or outputs, ``value-lost`` when the old one
+            runs and the new one does not, ``sizes-not-found``, ``feed-type``, or whatever running the old one raises.
     """
     given = CommonInput(feed, feed) if feed is not None else common_input(before, after, seed)
     pairs = _outputs(before, after)
     ours = run(before, given.before, list(dict.fromkeys(value.name for value, _ in pairs)))
-    theirs = run(after, given.after, list(dict.fromkeys(value.name for _, value in pairs)))
+    try:
+        theirs = run(after, given.after, list(dict.fromkeys(value.name for _, value in pairs)))
+    except CnnirError as error:
+        raise CnnirError("value-lost", f"it ran before and does not any more: {error}", node=error.node) from error
     found = [_compared(ours[value.name], theirs[other.name]) for value, other in pairs]
     absolute = max((one[0] for one in found), default=0.0)
     relative = max((one[1] for one in found), default=0.0)

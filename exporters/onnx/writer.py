@@ -1,7 +1,7 @@
 """From a graph to an ONNX model."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,7 @@ class _Writer:
         self.ir_version = self._ir_version(ir_version, raised=opset is not None)
         self.nodes: list[NodeProto] = []
         self.initializers: dict[str, TensorProto] = {}
+        self.shared: dict[Hashable, str] = {}
         self.settings: set[str] = set()
         self.taken = {value.name for value in graph.values}
         for node in graph.nodes:
@@ -197,6 +198,11 @@ class _Writer:
         name = reserve(f"{node.name}.{key}", self.taken)
         self.declare(name, type_)
         return name
+
+    def once(self, key: Hashable, make: Callable[[], str]) -> str:
+        if key not in self.shared:
+            self.shared[key] = make()
+        return self.shared[key]
 
     def declare(self, name: str, type_: Type) -> None:
         self.declared[name] = type_

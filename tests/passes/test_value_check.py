@@ -180,6 +180,20 @@ def test_a_network_that_cannot_be_run_is_told() -> None:
     assert "Odd" in result.unchecked
 
 
+def test_what_ran_has_to_run() -> None:
+    """A pass that promises values and leaves what nobody can run has broken its promise; no reason is asked for."""
+
+    @rule("estrange", node(Sigmoid, value("x"), name="smooth"))
+    def estrange(found: Match, rewriter: Rewriter) -> str:
+        """Put an op in that nobody here knows."""
+        rewriter.replace_node(found.node("smooth"), Opaque("Odd", "my.own", 1), allow_retype=True)
+        return "made foreign"
+
+    graph = chain()
+    with pytest.raises(CnnirError, match=r"it ran before and does not any more.*Odd"):
+        graph.apply(estrange(), check="values")
+
+
 # Where it differs first
 
 

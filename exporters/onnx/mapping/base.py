@@ -7,7 +7,7 @@ the node is carried along as an opaque one.
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -171,6 +171,10 @@ class Target(Protocol):
 
     def temporary(self, node: Node, key: str, type_: Type) -> str:
         """A name for a value that only the written form has."""
+        ...
+
+    def once(self, key: Hashable, make: Callable[[], str]) -> str:
+        """The name of what is made for that key: made when it is first asked for, in front of the node at hand."""
         ...
 
     def declare(self, name: str, type_: Type) -> None:
