@@ -3,10 +3,10 @@
     python -m benchmarks.zoo [--match TEXT] [--no-values]
 
 For each network: parameters, MACs and planned peak; seconds of CPU for making it and printing its table, for linting
-it, and for planning it and proving the plan; and how far NumPy, inside the planned arena, and ONNX Runtime are apart on the
-exported file, relative to the largest element (biases and statistics random, what a last Softmax reads compared
-too). Exits with 1 when a stated target is missed: table and lint each in under two seconds of CPU, the difference below
-one in ten thousand.
+it, and for planning it and proving the plan; and how far NumPy, inside the planned arena, and ONNX Runtime are apart
+on the exported file, relative to the largest element (biases and statistics random, what a last Softmax reads
+compared too). Exits with 1 when a stated target is missed: table and lint each in under two seconds of CPU, the
+difference below one in ten thousand.
 """
 
 import argparse

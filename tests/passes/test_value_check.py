@@ -181,7 +181,7 @@ def test_a_network_that_cannot_be_run_is_told() -> None:
 
 
 def test_what_ran_has_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A graph that ran and does not any more is no comparison that failed: a pass that promises values has broken it."""
+    """A graph that ran and does not any more is no comparison that failed: the promise to keep values is broken."""
     graph, lost = chain(), chain()
     Rewriter(lost).replace_node(lost.node("smooth"), Opaque("Odd", "my.own", 1), allow_retype=True)
     with pytest.raises(CnnirError, match=r"it ran before and does not any more: .*Odd"):
