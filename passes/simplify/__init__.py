@@ -14,6 +14,7 @@ from cnnir.passes.fold import Fold
 from cnnir.passes.simplify.concats import MergeConcats
 from cnnir.passes.simplify.pads import FoldPads
 from cnnir.passes.simplify.redundant import RemoveIdentities
+from cnnir.passes.simplify.scalars import MergeScalars
 from cnnir.passes.simplify.subexpressions import CommonSubexpressions
 from cnnir.passes.simplify.transposes import CancelTransposes
 from cnnir.passes.simplify.views import MergeViews
@@ -27,6 +28,7 @@ STAGES: tuple[Pass, ...] = (
     CancelTransposes(),
     FoldPads(),
     CommonSubexpressions(),
+    MergeScalars(),
     Fold(),
     RemoveIdentities(),
     DeadCode(),
@@ -39,6 +41,7 @@ __all__ = [
     "CommonSubexpressions",
     "FoldPads",
     "MergeConcats",
+    "MergeScalars",
     "MergeViews",
     "RemoveIdentities",
     "Simplify",

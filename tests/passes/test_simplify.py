@@ -265,6 +265,40 @@ def test_transposes(name: str) -> None:
     check_values(before, after)
 
 
+SCALARS: dict[str, tuple[Body, list[str]]] = {
+    "factors": (
+        lambda b, x: b.mul(weight(b, 2.0), b.mul(b.relu(x), weight(b, [[[3.0]], [[4.0]], [[5.0]], [[6.0]]], "d"))),
+        ["Relu", "Mul"],
+    ),
+    "three": (lambda b, x: b.mul(b.mul(b.mul(x, weight(b, 2.0)), weight(b, 3.0, "d")), weight(b, 4.0, "e")), ["Mul"]),
+    "summands": (lambda b, x: b.add(b.add(x, weight(b, 2.0)), weight(b, 3.0, "d")), ["Add"]),
+    "a factor and a summand": (lambda b, x: b.add(b.mul(x, weight(b, 2.0)), weight(b, 3.0, "d")), ["Mul", "Add"]),
+    "too large": (lambda b, x: b.mul(b.mul(x, weight(b, 1e30)), weight(b, 1e30, "d")), ["Mul", "Mul"]),
+    "too small": (lambda b, x: b.mul(b.mul(x, weight(b, 1e-30)), weight(b, 1e-30, "d")), ["Mul", "Mul"]),
+    "a row and a column": (
+        lambda b, x: b.mul(b.mul(x, weight(b, np.full((6, 1), 2.0))), weight(b, np.full((1, 8), 3.0), "d")),
+        ["Mul", "Mul"],
+    ),
+    "read between": (
+        lambda b, x: b.add(y := b.mul(x, weight(b, 2.0)), b.mul(y, weight(b, 3.0, "d"))),
+        ["Mul", "Mul", "Add"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SCALARS)
+def test_constants_in_a_row(name: str) -> None:
+    """One constant where the element type holds it and it is no larger than both."""
+    body, expected = SCALARS[name]
+    before = network(body)
+    result = before.apply("merge-scalars")
+    assert kinds(result.graph) == expected
+    if name.startswith("too"):
+        assert "does not hold the constant" in result.refusals[0].reason
+    else:
+        check_values(before, result.graph)
+
+
 def test_common_subexpressions() -> None:
     """The same op on the same operands is computed once; constants are told by their contents."""
 
