@@ -9,7 +9,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, NodeProto, ValueInfoProto, helper, shape_inference
 
-from cnnir.dims import UNKNOWN, Dim, format_dim, symbols
+from cnnir.dims import UNKNOWN, Dim, format_dim, is_known, symbols
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.bodies import body_names, captured_names
 from cnnir.exporters.onnx.mapping import OPERAND_NAME, Operand, Pending, Unmapped, read_node, readers
@@ -52,7 +52,7 @@ def infer(op: Opaque, sources: tuple[Source | None, ...]) -> tuple[Type, ...]:
     known = {name for source in sources if source is not None for name in _symbols(source.type)}
     try:
         names = _Names.of(op, sources)
-        inferred = shape_inference.infer_shapes(_model(op, sources, names), data_prop=True)
+        inferred = shape_inference.infer_shapes(_model(op, sources, names), data_prop=_are_short(sources))
     except (
         DecodeError, RuntimeError, ValueError, TypeError, shape_inference.InferenceError, onnx.checker.ValidationError,
     ):  # fmt: skip
@@ -64,6 +64,13 @@ def infer(op: Opaque, sources: tuple[Source | None, ...]) -> tuple[Type, ...]:
         _without_new_symbols(type_from_proto(found[name], op.kind), known) if name in found else UnknownType()
         for name in names.outputs
     )
+
+
+def _are_short(sources: Sequence[Source | None]) -> bool:
+    """Whether no vector is long: onnx makes room for a dim for each element when it follows shapes through a node."""
+    types = [source.type for source in sources if source is not None]
+    vectors = [type_.shape[0] for type_ in types if isinstance(type_, TensorType) and type_.rank == 1]
+    return all(size <= _SMALL for size in vectors if is_known(size))
 
 
 def evaluate(op: Opaque, arrays: Sequence[AnyArray | None]) -> list[AnyArray]:

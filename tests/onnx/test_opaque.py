@@ -54,3 +54,16 @@ def test_captured_values_under_another_name() -> None:
         positive = np.maximum(feed["x"], 0)
         expected = positive + positive if flagged else positive * positive
         np.testing.assert_allclose(read(write(graph)).run(feed)["y"], expected, rtol=1e-5)
+
+
+def test_long_vectors_are_not_followed() -> None:
+    """onnx's inference would make room for a dim for each of their elements."""
+    node = helper.make_node("Unsqueeze", ["x", "axes"], ["y"], unknown=1)
+    graph = helper.make_graph(
+        [node], "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2**40])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2**40])],
+        [helper.make_tensor("axes", TensorProto.INT64, [1], [0])],
+    )  # fmt: skip
+    found = read(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]))
+    assert isinstance(found.nodes[0].op, Opaque)
+    assert str(found.outputs[0].type) == f"float32[1, {2**40}]"
