@@ -1,31 +1,45 @@
-"""Elementwise arithmetic with broadcasting, and casts."""
+"""Elementwise arithmetic, comparison and choice with broadcasting, and casts."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from cnnir.errors import CnnirError
-from cnnir.ops.base import Facts, Inputs, Op, Operand, require_numbers, require_same_dtype
+from cnnir.ops.base import Facts, Inputs, Op, Operand, require_same_dtype
 from cnnir.ops.broadcasting import broadcast
+from cnnir.ops.elements import BOOLS, FLOATS, NUMBERS, REAL, SIGNED_WIDE, Elements
 from cnnir.types import DType, TensorType, Type, UnknownType
 
 
 @dataclass(frozen=True)
-class Arithmetic(Op):
-    """Base of the ops that combine tensors of one element type, element by element."""
+class Broadcasting(Op):
+    """Base of the ops that combine tensors element by element.
+
+    Class attributes:
+        takes: Element types of the operands, which all have the same.
+        gives: Element type of the result; None for that of the operands.
+    """
 
     operands: ClassVar[tuple[Operand, ...]] = (Operand("A"), Operand("B"))
-    in_place: ClassVar[bool] = True
+    takes: ClassVar[Elements] = NUMBERS
+    gives: ClassVar[DType | None] = None
 
     def check(self, inputs: Inputs) -> None:
         require_same_dtype(inputs, *range(len(inputs)))
-        require_numbers(inputs)
+        self.takes.require(inputs)
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         tensors = inputs.tensors()
-        return (TensorType(tensors[0].dtype, broadcast([tensor.shape for tensor in tensors], facts)),)
+        return (TensorType(self.gives or tensors[0].dtype, broadcast([tensor.shape for tensor in tensors], facts)),)
 
     def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
-        return (UnknownType(inputs.dtype()),)
+        return (UnknownType(self.gives or inputs.dtype()),)
+
+
+@dataclass(frozen=True)
+class Arithmetic(Broadcasting):
+    """Base of the ops whose result has the operands' own element type."""
+
+    in_place: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -49,10 +63,124 @@ class Div(Arithmetic):
 
 
 @dataclass(frozen=True)
-class Sum(Arithmetic):
+class Mod(Arithmetic):
+    """What a division leaves, with the sign of b; of a with `fmod`. ONNX operator specification: Mod."""
+
+    fmod: bool = False
+
+
+@dataclass(frozen=True)
+class Pow(Arithmetic):
+    """``a ** b``, in a's element type; b may have another. ONNX operator specification: Pow."""
+
+    def check(self, inputs: Inputs) -> None:
+        SIGNED_WIDE.require(inputs)
+        NUMBERS.require(inputs, 1)
+
+    def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
+        return (UnknownType(inputs.dtype(0)),)
+
+
+@dataclass(frozen=True)
+class _Variadic(Arithmetic):
+    operands: ClassVar[tuple[Operand, ...]] = (Operand("data", variadic=True),)
+
+
+@dataclass(frozen=True)
+class Sum(_Variadic):
     """The sum of one or more tensors. ONNX operator specification: Sum."""
 
-    operands: ClassVar[tuple[Operand, ...]] = (Operand("data", variadic=True),)
+
+@dataclass(frozen=True)
+class Mean(_Variadic):
+    """The mean of one or more tensors. ONNX operator specification: Mean."""
+
+    takes: ClassVar[Elements] = FLOATS
+
+
+@dataclass(frozen=True)
+class Max(_Variadic):
+    """The larger one of one or more tensors. ONNX operator specification: Max."""
+
+
+@dataclass(frozen=True)
+class Min(_Variadic):
+    """The smaller one of one or more tensors. ONNX operator specification: Min."""
+
+
+@dataclass(frozen=True)
+class Comparison(Broadcasting):
+    """Base of the ops that tell whether something holds."""
+
+    gives: ClassVar[DType | None] = DType.BOOL
+
+
+@dataclass(frozen=True)
+class Equal(Comparison):
+    """Whether a and b are equal. ONNX operator specification: Equal."""
+
+    takes: ClassVar[Elements] = REAL
+
+
+@dataclass(frozen=True)
+class Greater(Comparison):
+    """Whether ``a > b``. ONNX operator specification: Greater."""
+
+
+@dataclass(frozen=True)
+class GreaterOrEqual(Comparison):
+    """Whether ``a >= b``. ONNX operator specification: GreaterOrEqual."""
+
+
+@dataclass(frozen=True)
+class Less(Comparison):
+    """Whether ``a < b``. ONNX operator specification: Less."""
+
+
+@dataclass(frozen=True)
+class LessOrEqual(Comparison):
+    """Whether ``a <= b``. ONNX operator specification: LessOrEqual."""
+
+
+@dataclass(frozen=True)
+class Logic(Arithmetic):
+    """Base of the ops that combine truths."""
+
+    takes: ClassVar[Elements] = BOOLS
+
+
+@dataclass(frozen=True)
+class And(Logic):
+    """Whether both a and b. ONNX operator specification: And."""
+
+
+@dataclass(frozen=True)
+class Or(Logic):
+    """Whether a or b. ONNX operator specification: Or."""
+
+
+@dataclass(frozen=True)
+class Xor(Logic):
+    """Whether one of a and b. ONNX operator specification: Xor."""
+
+
+@dataclass(frozen=True)
+class Where(Broadcasting):
+    """X where the condition holds, Y elsewhere. ONNX operator specification: Where."""
+
+    operands: ClassVar[tuple[Operand, ...]] = (Operand("condition"), Operand("X"), Operand("Y"))
+    in_place: ClassVar[bool] = True
+
+    def check(self, inputs: Inputs) -> None:
+        BOOLS.require(inputs)
+        require_same_dtype(inputs, 1, 2)
+
+    def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
+        shape = broadcast([tensor.shape for tensor in inputs.tensors()], facts)
+        return (TensorType(inputs.tensor(1).dtype, shape),)
+
+    def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
+        return (UnknownType(inputs.dtype(1, 2)),)
 
 
 @dataclass(frozen=True)

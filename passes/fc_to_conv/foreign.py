@@ -1,7 +1,7 @@
 """Ops of ONNX that cnnir carries as opaque nodes, where they stand in a head.
 
-Those that compute element by element do the same on a map. Those with an axis do it over the channels of each position:
-directly where the axis can be said, else between two transposes to channels-last. Reductions over rows and columns
+Those that compute element by element do the same on a map. Those with an axis do it over the channels of each position,
+between two transposes to channels-last. Reductions over rows and columns
 that have no form as a pooling of ours are refused by name.
 """
 
@@ -13,22 +13,16 @@ from cnnir.ops.opaque import hooks
 from cnnir.passes.fc_to_conv.editor import Editor
 from cnnir.passes.fc_to_conv.parameters import constant
 from cnnir.passes.fc_to_conv.pooling import pooled_largest
-from cnnir.passes.fc_to_conv.rules import Fit, Layouts, arithmetic, data, only_ones, pointwise, rules, words
+from cnnir.passes.fc_to_conv.rules import Fit, Layouts, arithmetic, data, pointwise, rules, words
 from cnnir.passes.fc_to_conv.unfit import Unfit
 
 UNARY = frozenset((
-    "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Celu", "Cos", "Cosh", "Elu", "Erf",
-    "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "Identity", "IsInf", "IsNaN", "LeakyRelu", "Log", "Mish", "Neg",
-    "Not", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign",
-    "Sqrt", "Swish", "Tan", "Tanh", "ThresholdedRelu",
+    "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Cos", "Cosh", "Shrink", "Sin", "Sinh", "Tan",
 ))  # fmt: skip
-"""ONNX's functions of one tensor, element by element."""
+"""ONNX's functions of one tensor, element by element, that are not defined here."""
 
-BINARY = frozenset((
-    "Add", "And", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Div", "Equal", "Greater", "GreaterOrEqual",
-    "Less", "LessOrEqual", "Max", "Mean", "Min", "Mod", "Mul", "Or", "PRelu", "Pow", "Sub", "Sum", "Where", "Xor",
-))  # fmt: skip
-"""ONNX's functions of several tensors, element by element, operands broadcast."""
+BINARY = frozenset(("BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor"))
+"""Likewise of several tensors, operands broadcast."""
 
 _REDUCTIONS = frozenset((
     "GlobalLpPool", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin",
@@ -38,9 +32,6 @@ _REDUCTIONS = frozenset((
 _PRODUCTS = frozenset(("Einsum", "MatMulInteger", "QGemm", "QLinearMatMul", "MatMulNBits"))
 
 _TO_LAST, _TO_FIRST = Transpose((0, 2, 3, 1)), Transpose((0, 3, 1, 2))
-
-_ONE_AXIS = 13
-"""Since this opset LogSoftmax has one axis; before, everything from its axis on was summed over together."""
 
 
 def is_unary(node: Node) -> bool:
@@ -75,26 +66,11 @@ def foreign(op: Opaque, node: Node, layouts: Layouts) -> Fit:
         return pointwise(op, node, layouts)
     if _standard(node) and op.kind in BINARY and any(value in layouts for value in node.operands):
         return arithmetic(op, node, layouts)
-    if _standard(node) and op.kind == "LogSoftmax":
-        return _log_softmax(op, node, layouts)
     if _standard(node) and op.kind == "LayerNormalization":
         return _layer_normalization(op, node, layouts)
     if is_reduction(node):
         return _reduction(op, node, layouts)
     raise Unfit(f"{op.kind} is not known to treat every position alike", node)
-
-
-def _log_softmax(op: Opaque, node: Node, layouts: Layouts) -> Fit:
-    value, layout = data(node, layouts)
-    rank = len(layout.axes)
-    axis = _integer(op, "axis", -1 if op.version >= _ONE_AXIS else 1) % rank
-    letters = layout.over((axis,) if op.version >= _ONE_AXIS else range(axis, rank))
-    if letters.replace("H", "").replace("W", "") != "C" or not only_ones(layout, letters.replace("C", "")):
-        raise Unfit(f"it sums over {words(letters)} and not over the channels", node)
-    if op.version >= _ONE_AXIS:
-        over = hooks().altered(op, {"axis": 1})
-        return Fit(layout, lambda editor: editor.insert(over, [editor.map(value)], node))
-    return Fit(layout, lambda editor: _channels_last(editor, hooks().altered(op, {"axis": 3}), value, (), node))
 
 
 def _layer_normalization(op: Opaque, node: Node, layouts: Layouts) -> Fit:

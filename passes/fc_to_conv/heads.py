@@ -22,12 +22,12 @@ from cnnir.ops import (
     Opaque,
     ReduceMean,
     Reshape,
-    Softmax,
     Squeeze,
     Transpose,
     Unsqueeze,
 )
-from cnnir.ops.activation import Activation
+from cnnir.ops.activation import Distribution
+from cnnir.ops.function import Function
 from cnnir.passes.fc_to_conv.foreign import is_product, is_reduction, is_unary
 from cnnir.passes.fc_to_conv.layout import Layout, map_layout
 from cnnir.passes.fc_to_conv.pooling import covers, is_fixed
@@ -128,7 +128,7 @@ def fitted_pools(graph: Graph) -> list[Node]:
     return found
 
 
-_OF_PARTS = (Gemm, MatMul, Concat, Dropout, Identity, Reshape, Flatten, Squeeze, Unsqueeze, Activation)
+_OF_PARTS = (Gemm, MatMul, Concat, Dropout, Identity, Reshape, Flatten, Squeeze, Unsqueeze, Function)
 """Ops whose rules know values that several maps stand for."""
 
 
@@ -161,10 +161,10 @@ def _starts(node: Node, layouts: dict[Value, Layout], *, dense: bool) -> bool:
     layout = layouts[value]
     if isinstance(node.op, AveragePool):
         return dense and covers(node.op, node, layout) and not is_fixed(node.op, layout)
-    if isinstance(node.op, Softmax):
+    if isinstance(node.op, Distribution):
         return node.op.axes != (1,)
     if isinstance(node.op, Opaque):
-        return is_reduction(node) or node.op.kind == "LogSoftmax"
+        return is_reduction(node)
     return isinstance(node.op, _STARTS)
 
 

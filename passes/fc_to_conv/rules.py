@@ -16,22 +16,20 @@ from cnnir.ops import (
     Cast,
     Concat,
     Conv,
-    Div,
     Dropout,
     Flatten,
     Identity,
-    Mul,
     Op,
+    PRelu,
     Reshape,
     RuleTable,
-    Softmax,
     Squeeze,
-    Sub,
-    Sum,
     Transpose,
     Unsqueeze,
 )
-from cnnir.ops.activation import Activation
+from cnnir.ops.activation import Distribution
+from cnnir.ops.elementwise import Broadcasting
+from cnnir.ops.function import Function
 from cnnir.passes.fc_to_conv.editor import Editor
 from cnnir.passes.fc_to_conv.layout import Layout
 from cnnir.passes.fc_to_conv.parameters import constant
@@ -130,7 +128,7 @@ def transpose(op: Transpose, node: Node, layouts: Layouts) -> Fit:
 # Element by element, or channel by channel
 
 
-@rules.rule(Activation, Cast)
+@rules.rule(Function, Cast)
 def pointwise(op: Op, node: Node, layouts: Layouts) -> Fit:
     """A function of each element."""
     value, layout = data(node, layouts)
@@ -166,14 +164,14 @@ def batch_normalization(op: Op, node: Node, layouts: Layouts) -> Fit:
     return Fit(layout, lambda editor: editor.insert(op, [editor.map(value), *node.inputs[1:]], node))
 
 
-@rules.rule(Softmax)
-def softmax(op: Softmax, node: Node, layouts: Layouts) -> Fit:
-    """Softmax over the channels of each position."""
+@rules.rule(Distribution)
+def distribution(op: Distribution, node: Node, layouts: Layouts) -> Fit:
+    """Over the channels of each position."""
     value, layout = data(node, layouts)
     letters = layout.over(op.axes)
     if letters.replace("H", "").replace("W", "") != "C" or not only_ones(layout, letters.replace("C", "")):
         raise Unfit(f"it sums over {words(letters)} and not over the channels", node)
-    over = Softmax(axes=(1,))
+    over = replace(op, axes=(1,))
     change = "" if op.axes == (1,) else "sums over the channels alone, at each position"
     return Fit(layout, lambda editor: editor.insert(over, [editor.map(value)], node), "other", change)
 
@@ -205,7 +203,7 @@ def convolution(op: Conv, node: Node, layouts: Layouts) -> Fit:
 # Several operands
 
 
-@rules.rule(Add, Sub, Mul, Div, Sum)
+@rules.rule(Broadcasting, PRelu)
 def arithmetic(op: Op, node: Node, layouts: Layouts) -> Fit:
     """Maps with each other, or with constants that are the same at every position."""
     mapped = [value for value in node.operands if value in layouts]

@@ -6,9 +6,9 @@ from cnnir.constraints import Constraint
 from cnnir.dims import Dim, is_known, symbol, symbols
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import Cast, Identity, Reshape, Transpose
-from cnnir.ops.activation import Activation
-from cnnir.ops.elementwise import Arithmetic
+from cnnir.ops import Cast, Identity, PRelu, Reshape, Transpose
+from cnnir.ops.elementwise import Broadcasting
+from cnnir.ops.function import Function
 from cnnir.passes.base import Refusal
 from cnnir.rewriter import Rewriter
 from cnnir.types import TensorType
@@ -34,7 +34,7 @@ def image_axes(value: Value) -> tuple[int, int] | None:
 def _turned(value: Value) -> bool:
     """True when everything that reads the value, or what is computed of it pixel by pixel, turns channels first."""
     for node in value.users:
-        if isinstance(node.op, Arithmetic | Activation | Cast | Identity):
+        if isinstance(node.op, Broadcasting | Function | Cast | Identity | PRelu):
             if _shape(node) != tensor(value).shape or not _turned(node.output):
                 return False
         elif not isinstance(node.op, Transpose) or node.op.permutation != _TO_CHANNELS_FIRST:

@@ -24,19 +24,20 @@ from cnnir.ops import (
     MaxPool,
     Opaque,
     Pad,
+    PRelu,
     ReduceMean,
     Reshape,
     RuleTable,
     Slice,
-    Softmax,
     Split,
     Squeeze,
     Transpose,
     Unsqueeze,
 )
-from cnnir.ops.activation import Activation
+from cnnir.ops.activation import Distribution
 from cnnir.ops.convolution import ConvTranspose
-from cnnir.ops.elementwise import Arithmetic, Cast
+from cnnir.ops.elementwise import Broadcasting, Cast
+from cnnir.ops.function import Function
 from cnnir.ops.normalization import LRN
 from cnnir.ops.pooling import GlobalPool
 from cnnir.ops.resize import Resize
@@ -83,8 +84,8 @@ def _unknown(node: Node) -> str:
 
 
 @_RULES.rule(
-    Activation, Arithmetic, AveragePool, BatchNormalization, Cast, Conv, ConvTranspose, Dropout, Flatten, Identity, LRN,
-    MaxPool, Pad, Reshape, Squeeze, Transpose, Unsqueeze,
+    AveragePool, BatchNormalization, Broadcasting, Cast, Conv, ConvTranspose, Dropout, Flatten, Function, Identity, LRN,
+    MaxPool, Pad, PRelu, Reshape, Squeeze, Transpose, Unsqueeze,
 )  # fmt: skip
 def _local(op: object, node: Node, grows: Open) -> str:
     return ""
@@ -100,8 +101,8 @@ def _mean(op: ReduceMean, node: Node, grows: Open) -> str:
     return "it averages over the whole image" if any(grows(0, axis) for axis in op.axes) else ""
 
 
-@_RULES.rule(Softmax)
-def _softmax(op: Softmax, node: Node, grows: Open) -> str:
+@_RULES.rule(Distribution)
+def _weighed(op: Distribution, node: Node, grows: Open) -> str:
     return "it sums over the whole image" if any(grows(0, axis) for axis in op.axes) else ""
 
 

@@ -26,7 +26,7 @@ from cnnir.ops import DEFINED, Opaque
 
 AnyArray = NDArray[Any]
 
-READABLE = {op_class.__name__ for op_class in DEFINED} | {"Constant", "Upsample"}
+READABLE = {op_class.__name__ for op_class in DEFINED} | {"Constant", "Upsample", "CastLike"}
 """ONNX ops that become defined ops or weights."""
 
 OPAQUE: Mapping[str, str] = {
@@ -60,7 +60,10 @@ DIFFERENT: Mapping[str, str] = {
 }
 """Cases whose shipped output is not what we compute, and why."""
 
-DEFINED_AT_LEAST = 565
+UNCONVERTED = "test_PReLU_*d_multiparam"
+"""Cases of opset 6 whose slopes, one a channel, do not broadcast since opset 7, and which onnx does not convert."""
+
+DEFINED_AT_LEAST = 1080
 """So many cases run without an opaque node."""
 
 GROUPS = 8
@@ -92,6 +95,8 @@ def _load(kind: str) -> Iterator[Case]:
     for test in load_model_tests(kind=kind):
         model = test.model or onnx.load(Path(test.model_dir or "") / "model.onnx")
         ops = {node.op_type for node in model.graph.node}
+        if fnmatch.fnmatchcase(test.name, UNCONVERTED):
+            continue
         if not ops <= READABLE or model.functions or any(node.domain for node in model.graph.node):
             continue
         if max(entry.version for entry in model.opset_import) < 7:

@@ -262,7 +262,7 @@ def test_initializers_that_are_inputs() -> None:
 def test_opaque_node() -> None:
     """An op that we do not define is inferred, evaluated and exported by what defines it."""
     proto = model(
-        [helper.make_node("Relu", ["x"], ["r"]), helper.make_node("Erf", ["r"], ["e"], name="erf1"),
+        [helper.make_node("Relu", ["x"], ["r"]), helper.make_node("Cosh", ["r"], ["e"], name="erf1"),
          helper.make_node("Relu", ["e"], ["y"])],
         [tensor("x", [1, 3, 4, 4])],
         [tensor("y", [1, 3, 4, 4])],
@@ -271,7 +271,7 @@ def test_opaque_node() -> None:
     node = graph.node("erf1")
     assert isinstance(node.op, Opaque)
     assert str(node.output.type) == "float32[1, 3, 4, 4]"
-    assert any("Erf" in note for note in graph.notes)
+    assert any("Cosh" in note for note in graph.notes)
     table = graph.table()
     assert table.totals.macs is None
     assert any("erf1" in reason for reason in table.reasons)

@@ -13,12 +13,14 @@ from cnnir.ops import (
     Gemm,
     Identity,
     MatMul,
+    Op,
     Opaque,
+    PRelu,
     ReduceMean,
-    Softmax,
 )
-from cnnir.ops.activation import Activation
-from cnnir.ops.elementwise import Arithmetic
+from cnnir.ops.activation import Distribution
+from cnnir.ops.elementwise import Broadcasting
+from cnnir.ops.function import Function
 
 
 @reads.rule(Opaque)
@@ -31,13 +33,13 @@ def _constant(op: ConstantOfShape, place: Place) -> Read:
     return Unknown("the shape is computed from the input")
 
 
-@reads.rule(Activation, Identity, Dropout, Cast)
+@reads.rule(Function, Identity, Dropout, Cast)
 def _same(op: Any, place: Place) -> Read:
     return Along(place.axis)
 
 
-@reads.rule(Softmax)
-def _softmax(op: Softmax, place: Place) -> Read:
+@reads.rule(Distribution)
+def _weighed(op: Distribution, place: Place) -> Read:
     return Whole() if place.axis in op.axes else Along(place.axis)
 
 
@@ -51,8 +53,8 @@ def _neighbours(op: LRN, place: Place) -> Read:
     return Along(place.axis, window(-((op.size - 1) // 2), op.size, 1) if place.axis == 1 else IDENTITY)
 
 
-@reads.rule(Arithmetic)
-def _broadcast(op: Arithmetic, place: Place) -> Read:
+@reads.rule(Broadcasting, PRelu)
+def _broadcast(op: Op, place: Place) -> Read:
     return aligned(place, place.axis + len(place.result) - len(place.shape))
 
 
@@ -74,14 +76,19 @@ def _product(op: Gemm, place: Place) -> Read:
 
 @reads.rule(MatMul)
 def _matmul(op: MatMul, place: Place) -> Read:
+    return product(place, left=place.operand == 0, other=1 - place.operand)
+
+
+def product(place: Place, *, left: bool, other: int) -> Read:
+    """A matrix in a product with another operand, which stands on its left or on its right."""
     from_end = len(place.shape) - place.axis
-    other = len(shape_of(place.node.inputs[1 - place.operand]))
-    summed = 1 if place.operand == 0 or len(place.shape) == 1 else 2
+    others = len(shape_of(place.node.inputs[other]))
+    summed = 1 if left or len(place.shape) == 1 else 2
     if from_end == summed:
         return Whole()
     rank = len(place.result)
-    if place.operand == 0:
+    if left:
         # A vector on the right leaves no columns behind.
-        lost = 1 if other == 1 else 0
+        lost = 1 if others == 1 else 0
         return aligned(place, rank - from_end + lost)
-    return aligned(place, rank - from_end + (1 if other == 1 and from_end > summed else 0))
+    return aligned(place, rank - from_end + (1 if others == 1 and from_end > summed else 0))

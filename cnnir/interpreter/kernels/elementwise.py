@@ -1,22 +1,79 @@
-"""Elementwise arithmetic with broadcasting."""
+"""Elementwise arithmetic, comparison and choice with broadcasting."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from cnnir.interpreter.kernels.base import in_float32, kernels, present
-from cnnir.ops import Add, Cast, Div, Mul, Sub, Sum
-from cnnir.ops.elementwise import Arithmetic
+from cnnir.ops import (
+    Add,
+    And,
+    Cast,
+    Div,
+    Equal,
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+    Max,
+    Mean,
+    Min,
+    Mod,
+    Mul,
+    Or,
+    Pow,
+    Sub,
+    Sum,
+    Where,
+    Xor,
+)
+from cnnir.ops.elementwise import Arithmetic, Broadcasting
 from cnnir.weights import AnyArray
 
-_FUNCTIONS: dict[type[Arithmetic], Callable[..., AnyArray]] = {Add: np.add, Sub: np.subtract, Mul: np.multiply}
+_BINARY: Mapping[type[Broadcasting], Callable[..., Any]] = {
+    Add: np.add,
+    Sub: np.subtract,
+    Mul: np.multiply,
+    Equal: np.equal,
+    Greater: np.greater,
+    GreaterOrEqual: np.greater_equal,
+    Less: np.less,
+    LessOrEqual: np.less_equal,
+    And: np.logical_and,
+    Or: np.logical_or,
+    Xor: np.logical_xor,
+}
+
+_VARIADIC: Mapping[type[Arithmetic], Callable[..., Any]] = {
+    Sum: np.add, Mean: np.add, Max: np.maximum, Min: np.minimum
+}  # fmt: skip
 
 
-@kernels.rule(Add, Sub, Mul)
+@kernels.rule(*_BINARY)
 @in_float32
-def arithmetic(op: Arithmetic, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+def binary(op: Broadcasting, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """One ufunc call."""
-    _FUNCTIONS[type(op)](present(inputs, 0), present(inputs, 1), out=outputs[0])
+    _BINARY[type(op)](present(inputs, 0), present(inputs, 1), out=outputs[0])
+
+
+@kernels.rule(Mod)
+@in_float32
+def modulo(op: Mod, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """With the sign of the divisor, or of what is divided."""
+    (np.fmod if op.fmod else np.mod)(present(inputs, 0), present(inputs, 1), out=outputs[0])
+
+
+@kernels.rule(Pow)
+@in_float32
+def power(op: Pow, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """In the type that holds both, then in that of the base; integers to a negative power by way of floats."""
+    base, exponent, out = present(inputs, 0), present(inputs, 1), outputs[0]
+    if np.issubdtype(base.dtype, np.floating):
+        exponent = exponent.astype(base.dtype)
+    elif not np.issubdtype(exponent.dtype, np.unsignedinteger):
+        exponent = exponent.astype(np.float64) if (exponent < 0).any() else exponent
+    np.copyto(out, np.power(base, exponent), casting="unsafe")
 
 
 @kernels.rule(Div)
@@ -33,20 +90,23 @@ def divide(op: Div, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArra
     np.copyto(out, floored + ((rest != 0) & ((a < 0) != (b < 0))).astype(out.dtype))
 
 
-@kernels.rule(Sum)
+@kernels.rule(*_VARIADIC)
 @in_float32
-def total(op: Sum, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
-    """Added up in the output; an operand further on that lies in the output's own memory is copied first."""
+def variadic(op: Arithmetic, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """Gathered in the output; an operand further on that lies in the output's own memory is copied first."""
     terms = [present(inputs, index) for index in range(len(inputs))]
     out = outputs[0]
     if len(terms) == 1:
         np.copyto(out, terms[0])
         return
-    # The first addition writes the output, so what is added later must not lie there.
+    # The first step writes the output, so what is read later must not lie there.
     terms[2:] = [term.copy() if np.may_share_memory(out, term) else term for term in terms[2:]]
-    np.add(terms[0], terms[1], out=out)
+    combine = _VARIADIC[type(op)]
+    combine(terms[0], terms[1], out=out)
     for term in terms[2:]:
-        np.add(out, term, out=out)
+        combine(out, term, out=out)
+    if isinstance(op, Mean):
+        np.divide(out, len(terms), out=out)
 
 
 @kernels.rule(Cast)
@@ -54,3 +114,9 @@ def cast(op: Cast, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray
     """Floats to integers truncate; what does not fit is undefined in ONNX, so it does not warn."""
     with np.errstate(invalid="ignore", over="ignore"):
         np.copyto(outputs[0], present(inputs, 0).astype(outputs[0].dtype))
+
+
+@kernels.rule(Where)
+def where(op: Where, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """Chosen aside, for the output may be the memory of either."""
+    np.copyto(outputs[0], np.where(present(inputs, 0), present(inputs, 1), present(inputs, 2)))

@@ -1,4 +1,4 @@
-"""Means and Softmax."""
+"""Reductions over axes, and what weighs elements along axes against each other."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnnir.interpreter.kernels.base import in_float32, kernels, present
-from cnnir.ops import ReduceMean, Softmax
+from cnnir.ops import Hardmax, LogSoftmax, ReduceMean, Softmax
 from cnnir.weights import AnyArray
 
 
@@ -45,3 +45,27 @@ def softmax(op: Softmax, inputs: Sequence[AnyArray | None], outputs: Sequence[An
     np.subtract(x, x.max(axis=op.axes, keepdims=True), out=out)
     np.exp(out, out=out)
     np.divide(out, out.sum(axis=op.axes, keepdims=True), out=out)
+
+
+@kernels.rule(LogSoftmax)
+@in_float32
+def log_softmax(op: LogSoftmax, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """The maximum is taken off first, so that no exponential overflows."""
+    x, out = present(inputs, 0), outputs[0]
+    if x.size == 0:
+        return
+    np.subtract(x, x.max(axis=op.axes, keepdims=True), out=out)
+    np.subtract(out, np.log(np.exp(out).sum(axis=op.axes, keepdims=True)), out=out)
+
+
+@kernels.rule(Hardmax)
+def hardmax(op: Hardmax, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """The axes are brought to the end and counted through together."""
+    x, out = present(inputs, 0), outputs[0]
+    if x.size == 0:
+        return
+    last = tuple(range(x.ndim - len(op.axes), x.ndim))
+    turned = np.moveaxis(x, op.axes, last)
+    flat = turned.reshape(*turned.shape[: last[0]], -1)
+    first = flat.argmax(axis=-1, keepdims=True) == np.arange(flat.shape[-1])
+    np.copyto(np.moveaxis(out, op.axes, last), first.reshape(turned.shape))

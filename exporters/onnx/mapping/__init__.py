@@ -1,6 +1,6 @@
 """The mapping between ONNX's ops and ours: reader beside writer, one place an op."""
 
-from cnnir.exporters.onnx.mapping import layers, pointwise, reshaping, resizing, tensors
+from cnnir.exporters.onnx.mapping import layers, pointwise, reducing, reshaping, resizing, tensors
 from cnnir.exporters.onnx.mapping.attributes import Attributes, Unmapped
 from cnnir.exporters.onnx.mapping.base import (
     OPERAND_NAME,
@@ -30,6 +30,7 @@ __all__ = [
     "pointwise",
     "read_node",
     "readers",
+    "reducing",
     "require_types",
     "reshaping",
     "resizing",
