@@ -65,17 +65,30 @@ from cnnir.ops.function import (
     Sign,
     Sqrt,
 )
+from cnnir.ops.integers import ConvInteger, MatMulInteger, QLinearConv, QLinearMatMul
 from cnnir.ops.linear import Gemm, MatMul
 from cnnir.ops.normalization import LRN, BatchNormalization
 from cnnir.ops.opaque import Opaque
-from cnnir.ops.pooling import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool
+from cnnir.ops.pooling import AveragePool, GlobalAveragePool, GlobalLpPool, GlobalMaxPool, LpPool, MaxPool
+from cnnir.ops.quantization import DequantizeLinear, DynamicQuantizeLinear, QuantizeLinear
 from cnnir.ops.reduction import ReduceMean
 from cnnir.ops.resize import Resize
 from cnnir.ops.rules import RuleTable
 from cnnir.ops.shaping import Dropout, Flatten, Identity, Reshape, Squeeze, Transpose, Unsqueeze
+from cnnir.ops.standardization import (
+    GroupNormalization,
+    InstanceNormalization,
+    LayerNormalization,
+    LpNormalization,
+    MeanVarianceNormalization,
+    RMSNormalization,
+)
 
 DEFINED: tuple[type[Op], ...] = (
     *(Conv, ConvTranspose, MaxPool, AveragePool, GlobalAveragePool, GlobalMaxPool, Gemm, MatMul),
+    *(InstanceNormalization, GroupNormalization, LayerNormalization, RMSNormalization, LpNormalization),
+    *(MeanVarianceNormalization, LpPool, GlobalLpPool),
+    *(QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear, QLinearConv, ConvInteger, QLinearMatMul, MatMulInteger),
     *(BatchNormalization, LRN, Relu, LeakyRelu, Clip, Sigmoid, Tanh, HardSigmoid, HardSwish, Softmax),
     *(Elu, Selu, Celu, ThresholdedRelu, PRelu, Softplus, Softsign, Swish, Mish, Gelu, LogSoftmax, Hardmax),
     *(Abs, Neg, Sign, Exp, Log, Sqrt, Reciprocal, Floor, Ceil, Round, Erf, Not, IsNaN, IsInf),
@@ -106,10 +119,13 @@ __all__ = [
     "Concat",
     "ConstantOfShape",
     "Conv",
+    "ConvInteger",
     "ConvTranspose",
     "Cost",
+    "DequantizeLinear",
     "Div",
     "Dropout",
+    "DynamicQuantizeLinear",
     "Elu",
     "Equal",
     "Erf",
@@ -120,25 +136,33 @@ __all__ = [
     "Gelu",
     "Gemm",
     "GlobalAveragePool",
+    "GlobalLpPool",
     "GlobalMaxPool",
     "Greater",
     "GreaterOrEqual",
+    "GroupNormalization",
     "HardSigmoid",
     "HardSwish",
     "Hardmax",
     "Identity",
     "Inputs",
+    "InstanceNormalization",
     "IsInf",
     "IsNaN",
+    "LayerNormalization",
     "LeakyRelu",
     "Less",
     "LessOrEqual",
     "Log",
     "LogSoftmax",
+    "LpNormalization",
+    "LpPool",
     "MatMul",
+    "MatMulInteger",
     "Max",
     "MaxPool",
     "Mean",
+    "MeanVarianceNormalization",
     "Min",
     "Mish",
     "Mod",
@@ -152,6 +176,10 @@ __all__ = [
     "PRelu",
     "Pad",
     "Pow",
+    "QLinearConv",
+    "QLinearMatMul",
+    "QuantizeLinear",
+    "RMSNormalization",
     "Reciprocal",
     "ReduceMean",
     "Relu",

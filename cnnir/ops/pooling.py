@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from cnnir.errors import CnnirError
 from cnnir.ops.base import Facts, Inputs, Op, require_floats, require_numbers
 from cnnir.ops.window import AutoPad, Window
 from cnnir.types import DType, TensorType, Type, UnknownType
@@ -77,6 +78,23 @@ class AveragePool(Pool):
 
 
 @dataclass(frozen=True)
+class LpPool(Pool):
+    """The p-norm of each window; padding counts as 0. ONNX operator specification: LpPool."""
+
+    p: int = 2
+
+    def check(self, inputs: Inputs) -> None:
+        super().check(inputs)
+        require_floats(inputs)
+        _check_order(self.p)
+
+
+def _check_order(p: int) -> None:
+    if p < 1:
+        raise CnnirError("norm-order", "p out of range", expected="at least 1", got=p)
+
+
+@dataclass(frozen=True)
 class GlobalPool(Op):
     """Base of pooling over whole maps: ``[N, C, *sizes] -> [N, C, 1, ...]``."""
 
@@ -99,3 +117,14 @@ class GlobalAveragePool(GlobalPool):
 @dataclass(frozen=True)
 class GlobalMaxPool(GlobalPool):
     """The maximum of each map. ONNX operator specification: GlobalMaxPool."""
+
+
+@dataclass(frozen=True)
+class GlobalLpPool(GlobalPool):
+    """The p-norm of each map. ONNX operator specification: GlobalLpPool."""
+
+    p: int = 2
+
+    def check(self, inputs: Inputs) -> None:
+        super().check(inputs)
+        _check_order(self.p)

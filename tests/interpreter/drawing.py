@@ -29,6 +29,8 @@ class Case:
     """Operands that are weights of the graph instead of inputs."""
     portable: bool = True
     """False where onnxruntime is known to depart from the specification."""
+    typed: bool = False
+    """The op says itself which element types it takes."""
 
     def graph(self) -> Graph:
         """A graph of this one node, with all its outputs; the feed is `feed`."""
@@ -53,7 +55,9 @@ class Case:
         return f"{self.op} on {[None if x is None else (x.dtype.name, x.shape) for x in self.operands]}"
 
     def as_type(self, dtype: type[np.generic]) -> "Case":
-        """The same with floating operands of another type."""
+        """The same with floating operands of another type, where the op takes one."""
+        if self.typed:
+            return self
         moved = tuple(x.astype(dtype) if x is not None and x.dtype.kind == "f" else x for x in self.operands)
         return Case(self.op, moved, self.constants, self.portable)
 

@@ -20,11 +20,13 @@ from cnnir.ops import (
     Flatten,
     Gemm,
     GlobalAveragePool,
+    GlobalLpPool,
     GlobalMaxPool,
     HardSigmoid,
     HardSwish,
     Identity,
     LeakyRelu,
+    LpPool,
     MatMul,
     MaxPool,
     Mul,
@@ -49,10 +51,10 @@ from cnnir.ops.assembly import PadMode
 from cnnir.ops.resize import Coordinates, Rounding
 from cnnir.ops.window import AutoPad
 from cnnir.types import DType
-from tests.interpreter import pointwise_nodes
+from tests.interpreter import layer_nodes, pointwise_nodes
 from tests.interpreter.drawing import MAKERS, Case, Draw, Maker, broadcast_shapes, function, makes
 
-__all__ = ["MAKERS", "Case", "Draw", "pointwise_nodes", "random_case"]
+__all__ = ["MAKERS", "Case", "Draw", "layer_nodes", "pointwise_nodes", "random_case"]
 
 
 def random_case(op_class: type[Op], seed: int) -> Case:
@@ -176,6 +178,21 @@ def average_pool(draw: Draw) -> Case:
 def global_average_pool(draw: Draw) -> Case:
     """Of one to three spatial axes; the means are far from zero."""
     return Case(GlobalAveragePool(), (draw.tensor(*draw.shape(3, 5)) + 3,))
+
+
+@makes(LpPool)
+def lp_pool(draw: Draw) -> Case:
+    """Powers up to the third, over the whole range of windows."""
+    axes = draw.number(1, 2)
+    sliding = _sliding(draw, axes)
+    op = LpPool(sliding.kernel, sliding.strides, sliding.pads, sliding.dilations, sliding.auto_pad, p=draw.number(1, 3))
+    return Case(op, (draw.tensor(*draw.numbers(2, 1, 3), *sliding.sizes),), portable=sliding.portable)
+
+
+@makes(GlobalLpPool)
+def global_lp_pool(draw: Draw) -> Case:
+    """Powers up to the third."""
+    return Case(GlobalLpPool(draw.number(1, 3)), (draw.tensor(*draw.shape(3, 5)),))
 
 
 @makes(GlobalMaxPool)

@@ -30,6 +30,7 @@ from cnnir.ops import (
     Gelu,
     Greater,
     GreaterOrEqual,
+    GroupNormalization,
     HardSwish,
     LeakyRelu,
     Less,
@@ -57,7 +58,7 @@ from cnnir.ops import (
     Where,
     Xor,
 )
-from tests.interpreter import oracles
+from tests.interpreter import layer_nodes, oracles
 from tests.interpreter.judges import TOLERANCE, assert_close, by_onnxruntime, run
 from tests.interpreter.single_nodes import MAKERS, Case, Draw, random_case
 
@@ -120,7 +121,7 @@ def test_float64(op_class: type[Op]) -> None:
 
 def _tolerance(op: Op) -> float:
     """Of float64; some constants, and some statistics, the runtime has in single precision."""
-    return 1e-6 if isinstance(op, Gelu) else 1e-12
+    return 1e-6 if isinstance(op, Gelu | GroupNormalization) else 1e-12
 
 
 # Against oracles
@@ -423,6 +424,7 @@ SCALED: dict[type[Op], Callable[[int, int], Case]] = {
     **{op: functools.partial(_truths, op()) for op in (And, Or, Xor)},
     Where: lambda c, n: Case(Where(), (_maps(c, 1) > 0, _maps(c, n), _maps(c, 1))),
     Split: lambda c, n: Case(Split(1, (1, c - 1)), (_maps(c, n),)),
+    **layer_nodes.SCALED,
     ConstantOfShape: lambda c, n: Case(ConstantOfShape(), (np.array([1, c, n, n], np.int64),)),
 }
 

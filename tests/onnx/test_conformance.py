@@ -22,7 +22,7 @@ from onnx.backend.test.loader import load_model_tests
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx import read, write
 from cnnir.graph import Graph
-from cnnir.ops import DEFINED, Opaque
+from cnnir.ops import DEFINED, GlobalLpPool, Opaque
 
 AnyArray = NDArray[Any]
 
@@ -31,6 +31,9 @@ READABLE = {op_class.__name__ for op_class in DEFINED} | {"Constant", "Upsample"
 
 OPAQUE: Mapping[str, str] = {
     "test_batchnorm_*_training_mode*": "it is in training mode",
+    "test_quantizelinear_e4m3fn*": "quantisation to float8_e4m3fn is not defined here",
+    "test_quantizelinear_e5m2*": "quantisation to float8_e5m2 is not defined here",
+    "test_quantizelinear_float4e2m1*": "quantisation to float4_e2m1fn is not defined here",
     "test_cast*_to_FLOAT4E2M1*": "casts to 8-bit floats are not defined here",
     "test_cast*_to_FLOAT8E*": "casts to 8-bit floats are not defined here",
     "test_dropout_default": "it has a seed",
@@ -242,7 +245,7 @@ def test_enough_is_defined() -> None:
     ours = [name for name in cases() if not opaque_reasons(name)]
     assert len(ours) >= DEFINED_AT_LEAST
     seen = {type(node.op) for name in ours for node in graph_of(name).nodes}
-    assert set(DEFINED) - seen == set()
+    assert set(DEFINED) - seen == {GlobalLpPool}  # onnx has no test of it
 
 
 def test_old_opset_is_refused() -> None:

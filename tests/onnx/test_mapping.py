@@ -31,6 +31,7 @@ from cnnir.ops import (
     Dropout,
     Flatten,
     Gemm,
+    GroupNormalization,
     HardSigmoid,
     LeakyRelu,
     MaxPool,
@@ -117,7 +118,13 @@ def written(name: str, seed: int, opset: int) -> ModelProto | CnnirError:
 
 
 def several_nodes(op: Op, opset: int) -> bool:
-    """A Softmax over several axes is flattened around the newer one; one axis is brought to the end for the older."""
+    """Ops that an opset says by several.
+
+    A Softmax over several axes is flattened around the newer one; one axis is brought to the end for the older. Groups
+    with a scale each are rows of an InstanceNormalization: GroupNormalization has come to mean channels.
+    """
+    if isinstance(op, GroupNormalization):
+        return op.per_group
     return isinstance(op, Distribution) and (opset >= 13) == (len(op.axes) > 1)
 
 

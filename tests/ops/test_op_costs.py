@@ -7,12 +7,27 @@ import numpy as np
 import pytest
 
 from cnnir.dims import Dim, bind, parse_dim
-from cnnir.ops import DEFINED, Conv, ConvTranspose, Gemm, Inputs, MatMul, Op, infer
+from cnnir.ops import (
+    DEFINED,
+    Conv,
+    ConvInteger,
+    ConvTranspose,
+    Gemm,
+    Inputs,
+    MatMul,
+    MatMulInteger,
+    Op,
+    QLinearConv,
+    QLinearMatMul,
+    infer,
+)
 from cnnir.types import DType, TensorType
 from tests.interpreter.single_nodes import Case, random_case
 from tests.ops.sources import Given, tensor
 
-COUNTED: tuple[type[Op], ...] = (Conv, ConvTranspose, Gemm, MatMul)
+COUNTED: tuple[type[Op], ...] = (
+    *(Conv, ConvTranspose, Gemm, MatMul, ConvInteger, QLinearConv, MatMulInteger, QLinearMatMul),
+)
 """The ops that convolve or multiply matrices."""
 
 
@@ -29,10 +44,11 @@ def operands_of(case: Case) -> list[Given | None]:
 
 def counted(case: Case) -> int:
     """Products, one after the other."""
-    left, right = (x.shape for x in case.operands[:2] if x is not None)
+    quantised = isinstance(case.op, QLinearConv | QLinearMatMul)
+    left, right = (x.shape for x in (case.operands[0], case.operands[3 if quantised else 1]) if x is not None)
     (output,) = case.graph().run(case.feed()).values()
     total = 0
-    if isinstance(case.op, Conv):
+    if isinstance(case.op, Conv | ConvInteger | QLinearConv):
         for _ in np.ndindex(*output.shape):
             for _ in np.ndindex(*right[1:]):
                 total += 1

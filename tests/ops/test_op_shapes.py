@@ -90,6 +90,7 @@ from cnnir.ops import (
     Xor,
 )
 from cnnir.types import DType, SequenceType, TensorType, UnknownType
+from tests.ops import layer_examples
 from tests.ops.sources import SEQUENCE, Given, ShapeText, constant, dims, inferred, shapes, tensor
 
 Operands: TypeAlias = Sequence[Given | None]
@@ -306,6 +307,9 @@ WRONG: list[Wrong] = [
     (Identity(), [IMAGE, IMAGE], "operand-count", ["expected 1", "got 2"]),
     (Dropout(), [SEQUENCE], "operand-type", ["no tensor"]),
 ]
+
+RIGHT += layer_examples.RIGHT
+WRONG += layer_examples.WRONG
 
 
 def label(case: Right | Wrong) -> str:

@@ -3,7 +3,7 @@
 A rule is the op's own: it knows nothing of the network around. `cnnir.analysis.receptive_field` chains the rules.
 """
 
-from cnnir.analysis.reads import assembly, elementwise, resampling, windows
+from cnnir.analysis.reads import assembly, elementwise, quantization, resampling, standardization, windows
 from cnnir.analysis.reads.base import Along, Merged, Place, Read, Rule, Unknown, Whole, reads, shape_of
 
 __all__ = [
@@ -16,8 +16,10 @@ __all__ = [
     "Whole",
     "assembly",
     "elementwise",
+    "quantization",
     "reads",
     "resampling",
     "shape_of",
+    "standardization",
     "windows",
 ]

@@ -10,19 +10,24 @@ from cnnir.ops.window import Window
 
 @reads.rule(Conv)
 def _convolution(op: Conv, place: Place) -> Read:
+    return convolution(op, place, 1)
+
+
+def convolution(op: Conv, place: Place, weight: int) -> Read:
+    """Of a node whose weight is a given operand."""
     if place.operand != 0 or place.axis < 2:
-        return _channels(op.group, place, filters=0)
-    kernel = shape_of(place.node.inputs[1])[2:]
+        return _channels(op.group, place, filters=0, weight=weight)
+    kernel = shape_of(place.node.inputs[weight])[2:]
     if not all(is_known(size) for size in kernel):
         return Unknown("the size of the kernel is not known")
     return _window(op.window((0, 0, *(size for size in kernel if is_known(size)))), place)
 
 
-def _channels(group: int, place: Place, filters: int) -> Read:
+def _channels(group: int, place: Place, filters: int, weight: int = 1) -> Read:
     """Batch and channels of a convolution, and weights that are computed, with their filters along an axis."""
     if place.operand == 0:
         return Along(0) if place.axis == 0 else Whole() if group == 1 else Unknown("the channels are in groups")
-    own = place.operand == 2 or (place.axis == filters and group == 1)
+    own = place.operand != weight or (place.axis == filters and group == 1)
     return Along(1) if own else Whole()
 
 

@@ -9,9 +9,11 @@ from cnnir.interpreter.kernels import (
     linear,
     normalization,
     pooling,
+    quantization,
     reduction,
     resize,
     shaping,
+    standardization,
 )
 from cnnir.interpreter.kernels.base import Kernel, kernels
 
@@ -26,7 +28,9 @@ __all__ = [
     "linear",
     "normalization",
     "pooling",
+    "quantization",
     "reduction",
     "resize",
     "shaping",
+    "standardization",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cnnir.interpreter.kernels.base import in_float32, kernels, present
-from cnnir.ops import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool
+from cnnir.ops import AveragePool, GlobalAveragePool, GlobalLpPool, GlobalMaxPool, LpPool, MaxPool
 from cnnir.ops.window import Window
 from cnnir.weights import AnyArray
 
@@ -70,6 +70,29 @@ def _divisors(op: AveragePool, sizes: tuple[int, ...], targets: tuple[int, ...])
         counts = ((cells >= low) & (cells < high)).sum(axis=1)
         result = result[..., None] * counts
     return result
+
+
+@kernels.rule(LpPool)
+@in_float32
+def lp_pool(op: LpPool, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """Running sum of powers over the cells, then the root."""
+    data, out = present(inputs, 0), outputs[0]
+    window = op.window
+    powers = np.power(np.abs(data), data.dtype.type(op.p))
+    out[...] = 0
+    for _, cells in window_cells(padded_map(powers, window, out.shape[2:], 0), window, out.shape[2:]):
+        np.add(out, cells, out=out)
+    np.power(out, out.dtype.type(1 / op.p), out=out)
+
+
+@kernels.rule(GlobalLpPool)
+@in_float32
+def global_lp_pool(op: GlobalLpPool, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """The p-norm of each map."""
+    data = present(inputs, 0)
+    powers = np.power(np.abs(data), data.dtype.type(op.p))
+    total = powers.sum(axis=tuple(range(2, data.ndim)), keepdims=True, dtype=data.dtype)
+    np.power(total, data.dtype.type(1 / op.p), out=outputs[0])
 
 
 @kernels.rule(GlobalAveragePool)

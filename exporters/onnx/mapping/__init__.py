@@ -1,6 +1,15 @@
 """The mapping between ONNX's ops and ours: reader beside writer, one place an op."""
 
-from cnnir.exporters.onnx.mapping import layers, pointwise, reducing, reshaping, resizing, tensors
+from cnnir.exporters.onnx.mapping import (
+    layers,
+    pointwise,
+    quantizing,
+    reducing,
+    reshaping,
+    resizing,
+    standardizing,
+    tensors,
+)
 from cnnir.exporters.onnx.mapping.attributes import Attributes, Unmapped
 from cnnir.exporters.onnx.mapping.base import (
     OPERAND_NAME,
@@ -28,12 +37,14 @@ __all__ = [
     "integers_of",
     "layers",
     "pointwise",
+    "quantizing",
     "read_node",
     "readers",
     "reducing",
     "require_types",
     "reshaping",
     "resizing",
+    "standardizing",
     "tensors",
     "writers",
 ]

@@ -13,7 +13,9 @@ from cnnir.ops import (
     ConvTranspose,
     Gemm,
     GlobalAveragePool,
+    GlobalLpPool,
     GlobalMaxPool,
+    LpPool,
     MatMul,
     MaxPool,
 )
@@ -27,23 +29,23 @@ def _auto_pad(source: Source) -> AutoPad:
     return value
 
 
-def _window(source: Source, axes: int) -> dict[str, Any]:
+def window(source: Source, axes: int) -> dict[str, Any]:
     """The attributes that all windows share, with their defaults spelled out."""
-    window: dict[str, Any] = {
+    found: dict[str, Any] = {
         "strides": source.attributes.integers("strides") or (1,) * axes,
         "pads": source.attributes.integers("pads") or (0,) * (2 * axes),
         "dilations": source.attributes.integers("dilations") or (1,) * axes,
         "auto_pad": _auto_pad(source),
     }
-    if window["auto_pad"] != "NOTSET" and any(window["pads"]):
+    if found["auto_pad"] != "NOTSET" and any(found["pads"]):
         raise Unmapped("auto_pad beside explicit pads")
-    return window
+    return found
 
 
-def _kernel_shape(source: Source) -> None:
+def stated_window(source: Source, weight: int = 1) -> None:
     """The attribute repeats what the weight's shape says; where it does not, the node means something else."""
     stated = source.attributes.integers("kernel_shape")
-    actual = source.tensor(1).shape[2:]
+    actual = source.tensor(weight).shape[2:]
     if stated is not None and stated != actual:
         raise Unmapped(f"kernel_shape {list(stated)} beside a weight of {list(actual)}")
 
@@ -51,38 +53,38 @@ def _kernel_shape(source: Source) -> None:
 @reads("Conv")
 def read_conv(source: Source) -> Read:
     """Since opset 1."""
-    _kernel_shape(source)
-    return Conv(
-        **_window(source, source.tensor(0).rank - 2), group=source.attributes.integer("group", 1)
-    ), source.inputs
+    stated_window(source)
+    return Conv(**window(source, source.tensor(0).rank - 2), group=source.attributes.integer("group", 1)), source.inputs
 
 
 @writers.rule(Conv)
 def write_conv(target: Target, node: Node, op: Conv) -> None:
     """With everything spelled out, as most exporters do."""
     write_plain(
-        target, node, "Conv", kernel_shape=_kernel(node), strides=op.strides, dilations=op.dilations,
-        group=op.group, **_padding(op.auto_pad, op.pads),
+        target, node, "Conv", kernel_shape=kernel_shape(node), strides=op.strides, dilations=op.dilations,
+        group=op.group, **padding(op.auto_pad, op.pads),
     )  # fmt: skip
 
 
-def _kernel(node: Node) -> list[int]:
-    weight = node.inputs[1]
+def kernel_shape(node: Node, operand: int = 1) -> list[int]:
+    """The window that the weight among a node's operands says."""
+    weight = node.inputs[operand]
     return [int(size) for size in weight.type.shape[2:]] if weight is not None else []  # type: ignore[union-attr,arg-type]
 
 
-def _padding(auto_pad: AutoPad, pads: tuple[int, ...]) -> dict[str, Any]:
+def padding(auto_pad: AutoPad, pads: tuple[int, ...]) -> dict[str, Any]:
+    """Padding as it was said: by number or by rule."""
     return {"pads": pads} if auto_pad == "NOTSET" else {"auto_pad": auto_pad}
 
 
 @reads("ConvTranspose")
 def read_conv_transpose(source: Source) -> Read:
     """Since opset 1; an output_shape may name all axes or the spatial ones."""
-    _kernel_shape(source)
+    stated_window(source)
     axes = source.tensor(0).rank - 2
     output_shape = source.attributes.integers("output_shape")
     op = ConvTranspose(
-        **_window(source, axes),
+        **window(source, axes),
         output_padding=source.attributes.integers("output_padding") or (0,) * axes,
         group=source.attributes.integer("group", 1),
         output_shape=output_shape[-axes:] if output_shape else None,
@@ -94,9 +96,9 @@ def read_conv_transpose(source: Source) -> Read:
 def write_conv_transpose(target: Target, node: Node, op: ConvTranspose) -> None:
     """Since opset 1."""
     write_plain(
-        target, node, "ConvTranspose", kernel_shape=_kernel(node), strides=op.strides, dilations=op.dilations,
+        target, node, "ConvTranspose", kernel_shape=kernel_shape(node), strides=op.strides, dilations=op.dilations,
         group=op.group, output_padding=op.output_padding if any(op.output_padding) else None,
-        output_shape=op.output_shape, **_padding(op.auto_pad, op.pads),
+        output_shape=op.output_shape, **padding(op.auto_pad, op.pads),
     )  # fmt: skip
 
 
@@ -104,15 +106,15 @@ def _pool_window(source: Source) -> dict[str, Any]:
     kernel = source.attributes.integers("kernel_shape")
     if kernel is None:
         raise Unmapped("kernel_shape is missing")
-    return {"kernel_shape": kernel, **_window(source, len(kernel)), "ceil_mode": source.attributes.flag("ceil_mode")}
+    return {"kernel_shape": kernel, **window(source, len(kernel)), "ceil_mode": source.attributes.flag("ceil_mode")}
 
 
 @reads("MaxPool")
 def read_max_pool(source: Source) -> Read:
     """Indices and storage_order since 8, ceil_mode and dilations since 10."""
-    window = _pool_window(source)
+    common = _pool_window(source)
     storage_order = source.attributes.integer("storage_order", 0)
-    op = MaxPool(**window, with_indices=len(source.outputs) > 1, storage_order=storage_order)
+    op = MaxPool(**common, with_indices=len(source.outputs) > 1, storage_order=storage_order)
     return op, source.inputs
 
 
@@ -128,15 +130,15 @@ def write_max_pool(target: Target, node: Node, op: MaxPool) -> None:
         target, node, "MaxPool", kernel_shape=op.kernel_shape, strides=op.strides,
         ceil_mode=1 if op.ceil_mode else None,
         dilations=op.dilations if dilated else None, storage_order=op.storage_order or None,
-        **_padding(op.auto_pad, op.pads),
+        **padding(op.auto_pad, op.pads),
     )  # fmt: skip
 
 
 @reads("AveragePool")
 def read_average_pool(source: Source) -> Read:
     """count_include_pad since 7, ceil_mode since 10, dilations since 19."""
-    window = _pool_window(source)
-    return AveragePool(**window, count_include_pad=source.attributes.flag("count_include_pad")), source.inputs
+    common = _pool_window(source)
+    return AveragePool(**common, count_include_pad=source.attributes.flag("count_include_pad")), source.inputs
 
 
 @writers.rule(AveragePool)
@@ -148,8 +150,37 @@ def write_average_pool(target: Target, node: Node, op: AveragePool) -> None:
     write_plain(
         target, node, "AveragePool", kernel_shape=op.kernel_shape, strides=op.strides,
         ceil_mode=1 if op.ceil_mode else None, dilations=op.dilations if dilated else None,
-        count_include_pad=1 if op.count_include_pad else None, **_padding(op.auto_pad, op.pads),
+        count_include_pad=1 if op.count_include_pad else None, **padding(op.auto_pad, op.pads),
     )  # fmt: skip
+
+
+@reads("LpPool")
+def read_lp_pool(source: Source) -> Read:
+    """ceil_mode and dilations since 18."""
+    return LpPool(**_pool_window(source), p=source.attributes.integer("p", 2)), source.inputs
+
+
+@writers.rule(LpPool)
+def write_lp_pool(target: Target, node: Node, op: LpPool) -> None:
+    """Attributes that older opsets lack are written only where they say something."""
+    if op.dilations or op.ceil_mode:
+        require_opset(target, node, 18)
+    write_plain(
+        target, node, "LpPool", kernel_shape=op.kernel_shape, strides=op.strides, p=op.p,
+        ceil_mode=1 if op.ceil_mode else None, dilations=op.dilations or None, **padding(op.auto_pad, op.pads),
+    )  # fmt: skip
+
+
+@reads("GlobalLpPool")
+def read_global_lp_pool(source: Source) -> Read:
+    """Since opset 2."""
+    return GlobalLpPool(source.attributes.integer("p", 2)), source.inputs
+
+
+@writers.rule(GlobalLpPool)
+def write_global_lp_pool(target: Target, node: Node, op: GlobalLpPool) -> None:
+    """Since opset 2."""
+    write_plain(target, node, "GlobalLpPool", p=op.p)
 
 
 @reads("GlobalAveragePool", "GlobalMaxPool")
