@@ -1,20 +1,20 @@
 """Passes: graph to graph, or graph to plan."""
 
 from cnnir.passes.base import Change, Journal, Pass, PassResult, Place, Preserves, Refusal, StageRecord
-from cnnir.passes.batch import SetBatch, SetSize
-from cnnir.passes.cut import Cut, cut
+from cnnir.passes.checking.value_check import ValueCheck, compare_values
 from cnnir.passes.dead_code import DeadCode
 from cnnir.passes.fc_to_conv import FcToConv
 from cnnir.passes.fold import Fold
 from cnnir.passes.manager import apply
-from cnnir.passes.patterns import Match, Pattern, constant, either, find, node, through, value
+from cnnir.passes.parts.cut import Cut, cut
+from cnnir.passes.parts.replacement import replace_subgraph
 from cnnir.passes.pipeline import Pipeline, make_pass
-from cnnir.passes.precision import HalfWeights
+from cnnir.passes.precision.half_weights import HalfWeights
 from cnnir.passes.registry import REGISTRY, all_passes, broken_passes, find_pass, register
-from cnnir.passes.replacement import replace_subgraph
-from cnnir.passes.rules import NotApplicable, RulePass, rule
-from cnnir.passes.shape_inference import InferShapes, bind, graph_symbols, resize_inputs
-from cnnir.passes.value_check import ValueCheck, compare_values
+from cnnir.passes.rules.patterns import Match, Pattern, constant, either, find, node, through, value
+from cnnir.passes.rules.rule import NotApplicable, RulePass, rule
+from cnnir.passes.sizes.batch import SetBatch, SetSize
+from cnnir.passes.sizes.shape_inference import InferShapes, bind, graph_symbols, resize_inputs
 
 __all__ = [
     "REGISTRY",

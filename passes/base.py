@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 from cnnir.graph import Graph, Node
 
 if TYPE_CHECKING:
-    from cnnir.passes.value_check import ValueCheck
+    from cnnir.passes.checking.value_check import ValueCheck
 
 Preserves: TypeAlias = Literal["values", "interface", "nothing"]
 """values: outputs are equal for all inputs; interface: names and types of inputs and outputs stay."""

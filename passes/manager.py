@@ -7,10 +7,10 @@ from typing import Any, Literal
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph
 from cnnir.passes.base import Journal, Pass, PassResult, StageRecord
-from cnnir.passes.failures import failure
-from cnnir.passes.interface import check_interface
+from cnnir.passes.checking.failures import failure
+from cnnir.passes.checking.interface import check_interface
+from cnnir.passes.checking.value_check import ValueCheck, compare_values
 from cnnir.passes.pipeline import Pipeline, make_pass
-from cnnir.passes.value_check import ValueCheck, compare_values
 from cnnir.verify import verify
 
 

@@ -12,17 +12,15 @@ from typing import TypeVar
 
 from cnnir.errors import CnnirError
 from cnnir.passes.base import Pass
-from cnnir.passes.batch import SetBatch, SetSize
 from cnnir.passes.bottleneck import Bottleneck, MergeLinear
-from cnnir.passes.cut import Cut
 from cnnir.passes.dead_code import DeadCode
 from cnnir.passes.fc_to_conv import FcToConv
 from cnnir.passes.fold import Fold
 from cnnir.passes.freeze_inputs import FreezeInputs
 from cnnir.passes.options import option_types
+from cnnir.passes.parts.cut import Cut
 from cnnir.passes.pool_to_conv import PoolToConv
-from cnnir.passes.precision import HalfWeights
-from cnnir.passes.shape_inference import InferShapes
+from cnnir.passes.precision.half_weights import HalfWeights
 from cnnir.passes.simplify import (
     CancelTransposes,
     CommonSubexpressions,
@@ -33,6 +31,8 @@ from cnnir.passes.simplify import (
     RemoveIdentities,
     Simplify,
 )
+from cnnir.passes.sizes.batch import SetBatch, SetSize
+from cnnir.passes.sizes.shape_inference import InferShapes
 
 BUILT_IN: tuple[type[Pass], ...] = (
     Bottleneck,

@@ -11,7 +11,7 @@ from cnnir.errors import CnnirError
 from cnnir.exporters.onnx import save
 from cnnir.graph import Value
 from cnnir.passes import PassResult
-from cnnir.passes.cut import cut_result
+from cnnir.passes.parts.cut import cut_result
 
 
 def add_arguments(parser: ArgumentParser) -> None:

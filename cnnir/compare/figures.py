@@ -5,7 +5,7 @@ from cnnir.dims import Dim
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph
 from cnnir.passes import graph_symbols
-from cnnir.passes.common_input import common_sizes
+from cnnir.passes.checking.common_input import common_sizes
 from cnnir.reports.table import Table, table
 
 _TOTALS = (

@@ -9,7 +9,7 @@ from cnnir.dims import bind
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
 from cnnir.interpreter import run, seeded_array
-from cnnir.passes.common_input import common_sizes
+from cnnir.passes.checking.common_input import common_sizes
 from cnnir.types import TensorType
 from cnnir.weights import AnyArray
 

@@ -10,8 +10,8 @@ from cnnir.graph import Graph, Node, Value
 from cnnir.lint.model import Found, Subject, by, rule, shape
 from cnnir.lint.view import LAYERS
 from cnnir.ops import Conv
-from cnnir.passes.cut import cut
 from cnnir.passes.memory import known_bytes, plan, share
+from cnnir.passes.parts.cut import cut
 from cnnir.rewriter import Rewriter
 from cnnir.units import format_size
 

@@ -13,7 +13,7 @@ from typing import Any
 from cnnir.dims import Dim, format_dim, is_known
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph
-from cnnir.passes.shape_inference import graph_symbols
+from cnnir.passes.sizes.shape_inference import graph_symbols
 from cnnir.reports.table import ACCOUNTING, table
 from cnnir.types import DType, TensorType
 

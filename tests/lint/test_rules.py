@@ -9,7 +9,7 @@ import cnnir
 from cnnir import CnnirError, GraphBuilder, zoo
 from cnnir.graph import Graph
 from cnnir.lint import RULES, Finding, Rule, Selection, report
-from cnnir.passes.cut import cut
+from cnnir.passes.parts.cut import cut
 from cnnir.units import format_size
 from tests import models
 from tests.lint.networks import QUIET, TRIGGERS, averaged, conv, deep, early, halves, net, net_open, opaque, pool, wide

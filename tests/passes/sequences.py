@@ -16,7 +16,7 @@ import onnxruntime
 from cnnir.exporters.onnx import write
 from cnnir.graph import Graph
 from cnnir.passes import REGISTRY, Pass, Pipeline, apply
-from cnnir.passes.shape_inference import graph_symbols
+from cnnir.passes.sizes.shape_inference import graph_symbols
 from cnnir.text import digest
 from cnnir.weights import AnyArray
 from tests.random_graphs import random_graph

@@ -9,7 +9,7 @@ from cnnir.errors import CnnirError
 from cnnir.graph import Graph
 from cnnir.ops import Add, Identity, Opaque, Reshape, Sigmoid
 from cnnir.passes import REGISTRY, Match, compare_values, manager, node, registry, rule, value
-from cnnir.passes.trial_sizes import trial_sizes
+from cnnir.passes.checking.trial_sizes import trial_sizes
 from cnnir.rewriter import Rewriter
 from cnnir.types import DType, SequenceType, TensorType
 from cnnir.weights import Array

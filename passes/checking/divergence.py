@@ -15,8 +15,8 @@ import numpy as np
 
 from cnnir.graph import Graph, Node, Value
 from cnnir.interpreter import run
-from cnnir.passes.common_input import CommonInput
-from cnnir.passes.distance import difference, without_ones
+from cnnir.passes.checking.common_input import CommonInput
+from cnnir.passes.checking.distance import difference, without_ones
 from cnnir.weights import AnyArray
 
 

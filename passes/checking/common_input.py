@@ -13,7 +13,7 @@ from cnnir.dims import Dim, UnknownDim, bind, is_known, symbol, symbols
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
 from cnnir.interpreter import run, seeded_array
-from cnnir.passes.trial_sizes import trial_sizes
+from cnnir.passes.checking.trial_sizes import trial_sizes
 from cnnir.types import Shape, TensorType
 from cnnir.weights import AnyArray
 

@@ -12,8 +12,8 @@ from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
 from cnnir.ops import Cast
 from cnnir.passes.base import Journal, Pass, Preserves
-from cnnir.passes.half_network import HalfNetwork
-from cnnir.passes.half_rounding import WIDE, Tally, fixed, half_weight, rounding
+from cnnir.passes.precision.network import HalfNetwork
+from cnnir.passes.precision.rounding import WIDE, Tally, fixed, half_weight, rounding
 from cnnir.rewriter import Rewriter
 from cnnir.weights import Weight
 

@@ -1,6 +1,6 @@
 """Replacing a sub-network by another one of the same interface.
 
-What is replaced is what `cnnir.passes.cut` would cut out: so a part can be cut out, worked on, and put back.
+What is replaced is what `cnnir.passes.parts.cut` would cut out: so a part can be cut out, worked on, and put back.
 """
 
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
 from cnnir.ops import Identity, Opaque
-from cnnir.passes.cut import between
+from cnnir.passes.parts.cut import between
 from cnnir.rewriter import Rewriter
 from cnnir.types import UnknownType
 from cnnir.verify import verify
@@ -31,7 +31,7 @@ def replace_subgraph(graph: Graph, from_: Iterable[str], to: Iterable[str], repl
     Raises:
         CnnirError: ``replace-interface`` when the numbers or types of inputs or outputs differ, ``replace-cycle`` when
             a value to begin with rests on one that the part makes, ``replace-opset`` when both hold foreign ops of
-            different versions; and as `cnnir.passes.cut`.
+            different versions; and as `cnnir.passes.parts.cut`.
     """
     result, twin = graph.clone(), replacement.clone()
     part = between(result, list(from_), list(to))

@@ -14,8 +14,8 @@ from typing import ClassVar, TypeAlias
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node
 from cnnir.passes.base import Change, Journal, Pass, Preserves
-from cnnir.passes.patterns import Match, Pattern, find
 from cnnir.passes.registry import register
+from cnnir.passes.rules.patterns import Match, Pattern, find
 from cnnir.rewriter import Rewriter
 
 Apply: TypeAlias = Callable[[Match, Rewriter], str]

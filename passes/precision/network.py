@@ -14,7 +14,7 @@ from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
 from cnnir.ops import Cast, Clip, Op, Opaque, Pad
 from cnnir.passes.base import Journal
-from cnnir.passes.half_rounding import LARGEST, WIDE, Rounding, Tally, fixed, half_weight, rounding
+from cnnir.passes.precision.rounding import LARGEST, WIDE, Rounding, Tally, fixed, half_weight, rounding
 from cnnir.rewriter import Rewriter
 from cnnir.types import DType, TensorType, UnknownType
 

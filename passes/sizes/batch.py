@@ -17,7 +17,7 @@ from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
 from cnnir.ops import Flatten, MaxPool, Opaque, Pad, Reshape, Slice
 from cnnir.passes.base import Journal, Pass, Preserves
-from cnnir.passes.shape_inference import graph_symbols, retype_inputs
+from cnnir.passes.sizes.shape_inference import graph_symbols, retype_inputs
 from cnnir.rewriter import Rewriter
 from cnnir.types import TensorType, Type
 

@@ -8,9 +8,9 @@ import numpy as np
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
 from cnnir.interpreter import run
-from cnnir.passes.common_input import CommonInput, common_input
-from cnnir.passes.distance import TOLERANCE, difference, tolerance
-from cnnir.passes.divergence import Divergence, first_divergence
+from cnnir.passes.checking.common_input import CommonInput, common_input
+from cnnir.passes.checking.distance import TOLERANCE, difference, tolerance
+from cnnir.passes.checking.divergence import Divergence, first_divergence
 from cnnir.weights import AnyArray
 
 

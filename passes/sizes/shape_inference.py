@@ -16,7 +16,7 @@ from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
 from cnnir.ops.base import infer
 from cnnir.passes.base import Journal, Pass
-from cnnir.passes.resized_reshapes import ResizedReshapes
+from cnnir.passes.sizes.reshapes import ResizedReshapes
 from cnnir.types import OptionalType, SequenceType, TensorType, Type, UnknownType, outside_dim, outside_int
 
 

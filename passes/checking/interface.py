@@ -8,8 +8,8 @@ from cnnir.constraints import equal
 from cnnir.dims import Dim, UnknownDim, bind, symbols
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
-from cnnir.passes.shape_inference import graph_symbols
-from cnnir.passes.trial_sizes import trial_sizes
+from cnnir.passes.checking.trial_sizes import trial_sizes
+from cnnir.passes.sizes.shape_inference import graph_symbols
 from cnnir.types import TensorType, UnknownType
 from cnnir.verify import verify
 

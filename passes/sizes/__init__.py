@@ -1,0 +1,1 @@
+"""Sizes: shapes inferred anew, symbols bound, another batch, another height and width."""
