@@ -49,7 +49,7 @@ def _named(model: str) -> Graph:
 def _pattern(path: Path) -> Graph:
     """The network of a pattern in a file, named as the file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a mark in front
     except (OSError, UnicodeDecodeError) as error:
         raise CnnirError("file-read", "the pattern cannot be read", node=str(path), got=error) from error
     return from_pattern(text, name=path.stem)

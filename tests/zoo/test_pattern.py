@@ -159,10 +159,20 @@ SYNTAX: dict[str, tuple[str, int]] = {
     "INPUT -> RELU where": ("a variable or a flag", 20),
     "INPUT -> RELU where N=": ("a whole number, on or off", 23),
     "INPUT -> RELU where N=1, N=2": ("has a value already", 26),
+    "INPUT[8x8x3](batch=2x3) -> RELU": ("name=NAME and batch=N alone", 1),
+    "INPUT -> CONV3-64(pad=1) -> BN(eps=1e999)": ("the number is too large", 36),
+    "INPUT -> DROPOUT(1e999)": ("the number is too large", 18),
+    f"INPUT[{'9' * 5000}x8x3] -> RELU": ("at most 18 digits", 7),
+    f"INPUT -> CONV{'9' * 5000}-4": ("at most 18 digits", 14),
+    f"INPUT -> CONV3-{'9' * 5000}": ("at most 18 digits", 16),
+    f"INPUT -> CONV3-4/{'9' * 5000}": ("at most 18 digits", 18),
+    f"INPUT -> CONV3-4(pad=1x{'9' * 5000})": ("at most 18 digits", 22),
+    f"INPUT -> RELU*{'9' * 5000}": ("at most 18 digits", 15),
+    f"INPUT -> RELU*N where N={'9' * 5000}": ("at most 18 digits", 25),
 }
 
 
-@pytest.mark.parametrize("text", SYNTAX, ids=lambda text: text or "nothing")
+@pytest.mark.parametrize("text", SYNTAX, ids=lambda text: text[:60] or "nothing")
 def test_syntax(text: str) -> None:
     """What was expected, and the column."""
     error = refusal(text)
@@ -187,6 +197,11 @@ LAYERS: dict[str, tuple[str, int]] = {
     "INPUT -> CONV3-K": ("pattern-value", 10),
     "INPUT -> [RELU]*99999": ("pattern-large", 10),
     "INPUT -> [[RELU]*0]*99999999": ("pattern-large", 10),
+    "INPUT -> RELU*15000 -> TANH*15000": ("pattern-large", 1),
+    "INPUT -> { RELU*15000 | TANH*15000 } add": ("pattern-large", 10),
+    "INPUT[8x8x3] -> UP2x3": ("pattern-option", 17),
+    "INPUT[8x8x3] -> SHUFFLE3x1": ("pattern-option", 17),
+    "INPUT[8x8x3] -> LRN5x3": ("pattern-option", 17),
     "INPUT -> CONV3-0": ("dim-negative", 10),
     "INPUT -> CONV3-64(groups=2)": ("conv-group", 10),
     "INPUT[8x8x3] -> CONV11-4(pad=0)": ("window-too-large", 17),
@@ -223,6 +238,7 @@ def test_variables_and_flags() -> None:
     assert refusal(text, L=3).code == "pattern-value"
     assert refusal(text, N=True).code == "pattern-value"
     assert refusal(text, pool=1).code == "pattern-value"
+    assert refusal(text, N=-1).code == "pattern-value"
 
 
 def test_assumptions_are_noted() -> None:
@@ -332,6 +348,9 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     (tmp_path / "small.cnn").write_text("INPUT[8x8x3]  # tiny\n-> CONV3-4\n-> FC-2\n")
     assert main(["export", str(tmp_path / "small.cnn"), "--to", "pattern"]) == 0
     assert capsys.readouterr().out == "INPUT[8x8x3] -> CONV3-4 -> FC-2\n"
+    (tmp_path / "marked.cnn").write_text("\ufeffINPUT[8x8x3] -> CONV3-4", encoding="utf-8")
+    assert main(["export", str(tmp_path / "marked.cnn"), "--to", "pattern"]) == 0
+    assert capsys.readouterr().out == "INPUT[8x8x3] -> CONV3-4\n"
     assert main(["plan", "pattern:INPUT[8x8x3] -> CONV3-4", "--json"]) == 0
     assert '"graph": "pattern"' in capsys.readouterr().out
     assert main(["table", str(tmp_path / "small.cnn")]) == 0

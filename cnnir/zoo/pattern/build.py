@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from cnnir.builder import GraphBuilder
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
-from cnnir.names import reserve
+from cnnir.names import Names
 from cnnir.ops import Sum
 from cnnir.zoo.pattern.layers import Arguments, Word, arguments, find_word
 from cnnir.zoo.pattern.parser import fault, parse, where
@@ -67,7 +67,7 @@ class _Network:
         self.pattern = pattern
         self.builder = builder
         self.values = {**pattern.values, **values}
-        self.taken: set[str] = set()
+        self.names = Names()
         self.place = _Place()
         self.notes: dict[str, None] = {}
 
@@ -80,7 +80,7 @@ class _Network:
             if name not in asked:
                 wanted = ", ".join(sorted(asked)) or "none"
                 raise CnnirError("pattern-value", "no variable or flag of this name", expected=wanted, got=name)
-        self._limit(self.pattern.chain)
+        self._limit(self.pattern.chain, first.place)
         x = self._chain(rest, self._input(first))
         graph = self.builder.build(x)
         graph.notes.extend(self.notes)
@@ -104,24 +104,31 @@ class _Network:
             x = self._item(item.item, x)
         return x
 
-    def _limit(self, item: Item) -> int:
+    def _limit(self, item: Item, place: int) -> int:
         """How many layers an item unrolls into; an empty one counts too, since it is repeated like any other.
+
+        Args:
+            item: What is counted.
+            place: Where it stands, or what it is a part of.
 
         Raises:
             CnnirError: ``pattern-large`` at the item where there are too many.
         """
         if isinstance(item, Layer):
-            return 1
-        if isinstance(item, Chain):
-            return max(sum(map(self._limit, item.items)), 1)
-        if isinstance(item, Branches):
-            return sum(map(self._limit, item.chains)) + 1
-        if isinstance(item, Optional):
-            return self._limit(item.item)
-        layers = self._limit(item.item) * max(self._number(item.times, item.place), 1)
+            layers = 1
+        elif isinstance(item, Chain):
+            layers = max(sum(self._limit(part, place) for part in item.items), 1)
+        elif isinstance(item, Branches):
+            layers = sum(self._limit(chain, item.place) for chain in item.chains) + 1
+            place = item.place
+        elif isinstance(item, Optional):
+            layers = self._limit(item.item, item.place)
+        else:
+            layers = self._limit(item.item, item.place) * max(self._number(item.times, item.place), 1)
+            place = item.place
         if layers > _MOST_LAYERS:
             raise CnnirError(
-                "pattern-large", "the pattern unrolls into too many layers", node=where(self.text, item.place),
+                "pattern-large", "the pattern unrolls into too many layers", node=where(self.text, place),
                 expected=f"at most {_MOST_LAYERS}", got=layers,
             )  # fmt: skip
         return layers
@@ -137,7 +144,7 @@ class _Network:
             index = max(index, self.place.index)
             label = label if self.place.label == begin.label else self.place.label
         self.place = replace(begin.next_block() if shrunk else replace(begin, index=index), label=label)
-        name = reserve(f"{item.join}{self.place.label}", self.taken)
+        name = self.names.reserve(f"{item.join}{self.place.label}")
         try:
             return self._joined(item.join, ends, name)
         except CnnirError as error:
@@ -188,7 +195,7 @@ class _Network:
         else:
             number = "" if word.stem in _ALONE else place.label
         named = given.options.get("name")
-        return reserve(named if isinstance(named, str) else f"{word.stem}{number}", self.taken)
+        return self.names.reserve(named if isinstance(named, str) else f"{word.stem}{number}")
 
     def _input(self, layer: Layer) -> Value:
         if layer.size or layer.filters is not None or layer.stride:
@@ -201,16 +208,15 @@ class _Network:
             raise fault(self.text, layer.place, "INPUT takes height x width x channels", got=got)
         options: dict[str, Setting] = dict(layer.options)
         name, batch = options.pop("name", "data"), options.pop("batch", 1)
-        if options or not isinstance(name, str) or batch is True or not isinstance(batch, int | str | tuple):
+        if options or not isinstance(name, str) or batch is True or not isinstance(batch, int | str):
             raise fault(self.text, layer.place, "INPUT takes name=NAME and batch=N alone", got=str(layer))
         extents = [self._extent(size) for size in shape]
         try:
             height, width, channels = extents
-            (images,) = batch if isinstance(batch, tuple) else (batch,)
             if not isinstance(channels, int):
                 raise CnnirError("pattern-value", "the number of channels is known", got=channels)
-            self.taken.add(name)
-            return self.builder.image(channels, (height, width), batch=self._extent(images), name=name)
+            name = self.names.reserve(name)
+            return self.builder.image(channels, (height, width), batch=self._extent(batch), name=name)
         except CnnirError as error:
             raise self._located(error, layer.place, str(layer)) from None
 
@@ -221,7 +227,16 @@ class _Network:
         return size
 
     def _number(self, number: Number, place: int) -> int:
-        return number if isinstance(number, int) else int(self._value(number, place))
+        count = number if isinstance(number, int) else int(self._value(number, place))
+        if count < 0:
+            raise CnnirError(
+                "pattern-value",
+                f"{number} is below zero",
+                node=where(self.text, place),
+                expected="at least 0",
+                got=count,
+            )
+        return count
 
     def _value(self, name: str, place: int, *, default: bool | None = None) -> int | bool:
         """What a variable (a number) or a flag stands for.

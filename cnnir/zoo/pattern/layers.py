@@ -62,6 +62,18 @@ class Arguments:
         return self.size or (1, 1)
 
     @property
+    def side(self) -> int:
+        """The size of a layer that has one number for it.
+
+        Raises:
+            CnnirError: ``pattern-option`` where there are two that differ.
+        """
+        height, width = self.window
+        if height != width:
+            raise CnnirError("pattern-option", "the layer takes one number", got=f"{height}x{width}")
+        return height
+
+    @property
     def biased(self) -> bool:
         """Whether the layer has a bias."""
         return "nobias" not in self.options
@@ -241,7 +253,7 @@ def _average_pool(builder: GraphBuilder, x: Value, given: Arguments, name: str) 
 
 def _lrn(builder: GraphBuilder, x: Value, given: Arguments, name: str) -> Value:
     alpha, beta, bias = given.number("alpha", 1e-4), given.number("beta", 0.75), given.number("k", 1.0)
-    return builder.lrn(x, given.window[0], alpha=alpha, beta=beta, bias=bias, name=name)
+    return builder.lrn(x, given.side, alpha=alpha, beta=beta, bias=bias, name=name)
 
 
 def _relu(builder: GraphBuilder, x: Value, given: Arguments, name: str) -> Value:
@@ -263,11 +275,11 @@ def _dropout(builder: GraphBuilder, x: Value, given: Arguments, name: str) -> Va
 
 
 def _shuffle(builder: GraphBuilder, x: Value, given: Arguments, name: str) -> Value:
-    return builder.channel_shuffle(x, given.window[0], name=name)
+    return builder.channel_shuffle(x, given.side, name=name)
 
 
 def _upsample(builder: GraphBuilder, x: Value, given: Arguments, name: str) -> Value:
-    return builder.upsample(x, given.window[0], name=name)
+    return builder.upsample(x, given.side, name=name)
 
 
 def _by_name(method: Callable[..., Value]) -> Build:

@@ -32,6 +32,9 @@ JOINS = ("concat", "add", "sum", "mul")
 
 _FLAGS = {"on": True, "true": True, "off": False, "false": False}
 
+_LONGEST = 18
+"""Digits of a whole number: what has more is no size that a memory has."""
+
 _DEEPEST = 50
 """Nested brackets and braces; more is no network that a person wrote."""
 
@@ -83,8 +86,9 @@ class _Parser:
         if name in values:
             raise fault(self.text, place, f"{name} has a value already")
         self._expect("=", f"'=' was expected after {name}")
+        place = self.position
         value = self._expect(_VALUE, "a whole number, on or off was expected")
-        values[name] = _FLAGS[value] if value in _FLAGS else int(value)
+        values[name] = _FLAGS[value] if value in _FLAGS else self._whole(value, place)
 
     def _chain(self) -> Chain:
         items = [self._item()]
@@ -150,27 +154,28 @@ class _Parser:
             raise self._fault("a layer was expected")
         self.position = match.end()  # what belongs to the layer follows without a space
         word = match.group().upper()
-        size = self._here(_SIZES)
+        sizes = self._sizes(self._here(_SIZES) or "", match.end())
         shape = self._shape() if word == "INPUT" and self.text.startswith("[", self.position) else ()
         filters = self._number("the number of filters was expected") if self._here(_FILTERS) else None
         stride = self._strides() if self._here("/") else ()
         options = self._options() if self._here("(") else ()
         self._skip()
-        return Layer(word, _sizes(size) if size else (), filters, stride, options, shape, place)
+        return Layer(word, sizes, filters, stride, options, shape, place)
 
     def _shape(self) -> tuple[Number, ...]:
         opened = self.position
         self._take("[")
+        place = self.position
         sizes = self._expect(_SHAPE, "height x width x channels was expected").split("x")
         self._close("]", opened)
-        return tuple(int(size) if size.isdigit() else size for size in sizes)
+        return tuple(self._whole(size, place) if size.isdigit() else size for size in sizes)
 
     def _strides(self) -> tuple[int, ...]:
         match = _SIZES.match(self.text, self.position)
         if match is None:
             raise self._fault("a stride was expected after '/'")
         self.position = match.end()
-        return _sizes(match.group())
+        return self._sizes(match.group(), match.start())
 
     def _options(self) -> tuple[tuple[str, Setting], ...]:
         opened = self.position - 1
@@ -185,18 +190,21 @@ class _Parser:
         return tuple(found)
 
     def _option(self) -> tuple[str, Setting]:
+        place = self.position
         number = self._take(_FLOAT)
         if number is not None:
-            return "", float(number)
+            return "", self._finite(number, place)
         name = self._expect(_NAME, "an option was expected").lower()
         if not self._take("="):
             return name, True
+        place = self.position
         sizes = self._take(_SIZES) if not _FLOAT.match(self.text, self.position) else None
         if sizes is not None:
-            return name, _sizes(sizes)
+            return name, self._sizes(sizes, place)
         number = self._take(_FLOAT)
         if number is not None:
-            return name, int(number) if number.isdigit() else float(number)
+            whole = number.isdigit() and len(number) <= _LONGEST
+            return name, int(number) if whole else self._finite(number, place)
         return name, self._expect(_NAME, f"a value was expected for {name}")
 
     def _number(self, message: str) -> Number:
@@ -204,7 +212,22 @@ class _Parser:
         if match is None:
             raise self._fault(message)
         self.position = match.end()
-        return int(match.group()) if match.group().isdigit() else match.group()
+        return self._whole(match.group(), match.start()) if match.group().isdigit() else match.group()
+
+    def _sizes(self, text: str, place: int) -> tuple[int, ...]:
+        """``3x5``; none of an empty text."""
+        return tuple(self._whole(size, place) for size in text.split("x")) if text else ()
+
+    def _whole(self, digits: str, place: int) -> int:
+        if len(digits) > _LONGEST:
+            raise fault(self.text, place, f"a whole number has at most {_LONGEST} digits", got=len(digits))
+        return int(digits)
+
+    def _finite(self, number: str, place: int) -> float:
+        found = float(number)
+        if found == float("inf"):
+            raise fault(self.text, place, "the number is too large", got=number[:20])
+        return found
 
     def _expect(self, wanted: "str | re.Pattern[str]", message: str) -> str:
         found = self._take(wanted)
@@ -236,7 +259,3 @@ class _Parser:
     def _fault(self, message: str) -> CnnirError:
         rest = self.text[self.position :].split(maxsplit=1)
         return fault(self.text, self.position, message, got=rest[0][:20] if rest else "the end")
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    return tuple(map(int, text.split("x")))

@@ -4,6 +4,8 @@ A pattern is series-parallel: chains, and forks whose branches meet again in one
 it. What cannot be said in the notation is refused by name.
 """
 
+import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
@@ -47,6 +49,9 @@ from cnnir.zoo.pattern.shorten import shorten
 from cnnir.zoo.pattern.syntax import Branches, Chain, Item, Layer, Number, Pattern, Setting
 
 Options = tuple[tuple[str, Setting], ...]
+
+_SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""A size that the notation can name; in a shape an ``x`` would part it."""
 
 _JOINS: dict[type[Op], str] = {Add: "add", Concat: "concat", Mul: "mul", Sum: "sum"}
 
@@ -150,6 +155,8 @@ def _plain(items: Sequence[Item]) -> list[Item]:
 
 def _is_join(node: Node) -> bool:
     """True for a node that brings several values together; a constant operand is none of them."""
+    if isinstance(node.op, Concat) and node.op.axis != 1:
+        return False  # the notation puts channels side by side, nothing else
     return type(node.op) in _JOINS and sum(value.weight is None for value in node.operands) > 1
 
 
@@ -184,17 +191,13 @@ def _shuffle(node: Node) -> tuple[Layer, Value] | None:
 def _input(image: Value) -> Layer:
     """``INPUT[224x224x3]``."""
     if not isinstance(image.type, TensorType) or image.type.rank != 4 or image.type.dtype is not DType.FLOAT32:
-        raise CnnirError(
-            "pattern-none",
-            "the input of a pattern is an image",
-            node=image.name,
-            expected="float32[N, C, H, W]",
-            got=image.type,
-        )
+        message, wanted = "the input of a pattern is an image", "float32[N, C, H, W]"
+        raise CnnirError("pattern-none", message, node=image.name, expected=wanted, got=image.type)
     batch, channels, height, width = (dim if isinstance(dim, int) else format_dim(dim) for dim in image.type.shape)
     options: Options = () if batch == 1 else (("batch", batch),)
     shape: tuple[Number, ...] = (height, width, channels)
-    if any(isinstance(size, str) and not size.isidentifier() for size in (batch, *shape)):
+    symbols = [size for size in (batch, *shape) if isinstance(size, str)]
+    if not all(map(_SYMBOL.fullmatch, symbols)) or any("x" in str(size).lower() for size in shape):
         raise CnnirError("pattern-none", "sizes of the input are numbers or symbols", node=image.name, got=image.type)
     return Layer("INPUT", shape=shape, options=options)
 
@@ -217,6 +220,9 @@ def _layer(node: Node) -> Layer:
     layer = _word(node.op, node)
     if layer is None:
         raise _none(node, "the notation has no word for it")
+    for name, setting in layer.options:
+        if isinstance(setting, float | int) and not 0 <= setting < math.inf:
+            raise _none(node, f"the notation writes no {name or 'number'} of {setting}")
     return layer
 
 
@@ -385,5 +391,7 @@ def _nobias(node: Node) -> list[tuple[str, Setting]]:
 
 def _short(number: float) -> float:
     """The shortest decimal that gives the same number of single precision."""
+    if not math.isfinite(number):
+        return number
     decimals = (float(f"{number:.{digits}g}") for digits in range(1, 18))
     return next(int(decimal) if decimal.is_integer() else decimal for decimal in decimals if single(decimal) == number)
