@@ -10,10 +10,17 @@ from cnnir.reports.whatif import whatif
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``cnnir whatif``."""
-    parser.add_argument("--size", type=_list, default=[], metavar="HxW,...", help="heights and widths of the image")
-    parser.add_argument("--batch", type=_list, default=[], metavar="N,...", help="images at once")
     parser.add_argument(
-        "--dtype", type=_list, default=[], metavar="TYPE,...", help="element types of the activations (float16,int8)"
+        "--size", action="extend", type=_list, default=[], metavar="HxW,...", help="heights and widths of the image"
+    )
+    parser.add_argument("--batch", action="extend", type=_list, default=[], metavar="N,...", help="images at once")
+    parser.add_argument(
+        "--dtype",
+        action="extend",
+        type=_list,
+        default=[],
+        metavar="TYPE,...",
+        help="element types of the activations (float16,int8)",
     )
 
 

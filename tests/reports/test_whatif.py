@@ -145,5 +145,8 @@ def test_command_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Non
     path = str(models.path("bvlc_alexnet"))
     assert main(["whatif", path, "--size", "300x300", "-o", str(tmp_path / "grid.json")]) == 1
     jsonschema.validate(json.loads((tmp_path / "grid.json").read_text()), SCHEMA)
+    capsys.readouterr()
+    assert main(["whatif", "zoo:resnet18", "--size", "64x64", "--size", "32x32", "--json"]) == 0
+    assert [case["size"] for case in json.loads(capsys.readouterr().out)["cases"]] == ["64x64", "32x32"]
     assert main(["whatif", "zoo:resnet18", "--size", "64x64,,32x32"]) == 2
     assert main(["whatif", "zoo:resnet18{batch=N}"]) == 1
