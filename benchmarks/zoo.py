@@ -72,13 +72,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--match", default="", help="only networks whose name contains this")
     parser.add_argument("--no-values", action="store_true", help="figures and times alone: nothing is run")
     options = parser.parse_args(argv)
+    wanted = [name for name in zoo.NETWORKS if options.match in name]
+    if not wanted:
+        parser.error(f"no network matches {options.match}; there are {', '.join(zoo.NETWORKS)}")
     print(f"{'':20}" + "".join(f"{heading:>17}" for heading in _HEADINGS))
     missed: list[str] = []
-    for name in zoo.NETWORKS:
-        if options.match in name:
-            result = measure(name, values=not options.no_values)
-            _show(name, result)
-            missed += [f"{name}, {words}" for words in result.missed]
+    for name in wanted:
+        result = measure(name, values=not options.no_values)
+        _show(name, result)
+        missed += [f"{name}, {words}" for words in result.missed]
     for words in missed:
         print(f"MISSED {words}")
     return 1 if missed else 0
