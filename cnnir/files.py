@@ -12,13 +12,21 @@ from cnnir.errors import CnnirError
 def write_files(contents: Mapping[Path, bytes]) -> None:
     """Write files beside their targets, then rename them all: a reader never sees half of one.
 
+    A link stays one, and the file that it leads to is written. What is there and no file, a pipe or a device such as
+    ``/dev/null``, is written to as it is, when all files stand: a rename would put a file in its place.
+
     Raises:
         CnnirError: ``file-write``; no target has been touched then, unless renaming itself failed.
     """
     made: list[tuple[Path, Path]] = []
     target = Path()
     try:
-        for target, data in contents.items():
+        targets = {path: Path(os.path.realpath(path)) if path.is_symlink() else path for path in contents}
+        open_ended = [path for path in contents if path.exists() and not path.is_file() and not path.is_dir()]
+        for named, data in contents.items():
+            if named in open_ended:
+                continue
+            target = targets[named]
             handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
             made.append((Path(name), target))
             with os.fdopen(handle, "wb") as file:
@@ -27,6 +35,9 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
             # mkstemp makes files for the owner alone; a written file should be as open as any other.
             temporary.chmod(0o666 & ~_umask())
             temporary.replace(target)
+        for target in open_ended:
+            with target.open("wb") as stream:
+                stream.write(contents[target])
     except OSError as error:
         raise CnnirError("file-write", "the file cannot be written", node=str(target), got=error.strerror) from None
     finally:
