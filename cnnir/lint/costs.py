@@ -19,7 +19,7 @@ _MOST = 0.5
     why="A matrix over a flattened map has a weight for every position of every channel: it overfits, it is most of the"
     " file, and it ties the network to one image size. Global average pooling before it (Lin, Chen and Yan,"
     ' "Network In Network", 2014, section 3.2) has one weight for every channel, and networks since GoogLeNet lose'
-    " no accuracy by it.",
+    " no accuracy by it. A matrix over the image itself, where nothing has made maps yet, is not reported.",
     fix="Pool globally before it. To keep trained weights, turn it into a convolution (fc-to-conv), which takes larger"
     " images, or factorise it (bottleneck).",
 )
@@ -51,6 +51,8 @@ def _flattened(node: Node) -> list[int] | None:
     if not isinstance(node.op, Gemm | MatMul) or node.inputs[1] is None or node.inputs[1].weight is None:
         return None
     source = behind(node.inputs[0])
+    if source is None or source.producer is None:
+        return None  # an image itself: there is nothing to average yet
     sizes = [size for size in shape(source)[1:] if is_known(size)]
     if len(shape(source)) < 4 or len(sizes) != len(shape(source)) - 1:
         return None

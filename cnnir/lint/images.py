@@ -1,6 +1,6 @@
 """S: sizes of the image, and how much of it a layer sees."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from cnnir.dims import is_known
@@ -32,7 +32,7 @@ def cannot_be_halved(subject: Subject) -> Iterator[Found]:
     node, size, stride = odd
     sizes = [dim for dim in shape(image)[2:] if is_known(dim)]
     lower, upper = _nearest(subject.graph, image, sizes, -1), _nearest(subject.graph, image, sizes, 1)
-    near = " or ".join(by(found) for found in (lower, upper) if found is not None)
+    near = " or ".join(by(found) for found in (lower, upper) if found is not None and found != sizes)
     yield Found(
         node,
         f"an image of {by(sizes)} comes here as {size}, which {stride} does not divide",
@@ -62,14 +62,13 @@ _TRIED = 64
 
 
 def _nearest(graph: Graph, image: Value, sizes: list[int], direction: int) -> list[int] | None:
-    """The nearest size on one side that all layers divide, both axes changed alike."""
-    for delta in range(1, _TRIED + 1):
-        tried = [size + direction * delta for size in sizes]
-        if min(tried) < 1:
-            return None
-        if _halves(graph, image, tried):
-            return tried
-    return None
+    """The nearest size on one side that all layers divide, axis by axis; one that fits stays as it is."""
+    found = []
+    for axis, size in enumerate(sizes):
+        ways = range(size, max(size + direction * (_TRIED + 1), 0), direction)
+        fits = (way for way in ways if _halves(graph, image, [*sizes[:axis], way, *sizes[axis + 1 :]], (axis,)))
+        found.append(next(fits, 0))
+    return found if min(found) > 0 and _halves(graph, image, found) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,15 @@ class _StandIn:
     weight: Weight | None = None
 
 
-def _halves(graph: Graph, image: Value, sizes: list[int]) -> bool:
-    """Whether no layer meets a size that its stride does not divide; what the head says of the size is left open."""
+def _halves(graph: Graph, image: Value, sizes: list[int], axes: Collection[int] = (0, 1)) -> bool:
+    """Whether no layer meets a size that its stride does not divide; what the head says of the size is left open.
+
+    Args:
+        graph: Of known sizes.
+        image: Its one input.
+        sizes: Height and width to try.
+        axes: Those that are looked at, 0 for the height.
+    """
     if not isinstance(image.type, TensorType):
         return False
     known: dict[Value, _StandIn] = {image: _StandIn(image.type.with_shape((*image.type.shape[:2], *sizes)))}
@@ -94,6 +100,8 @@ def _halves(graph: Graph, image: Value, sizes: list[int]) -> bool:
         before = sources[0].type if sources and sources[0] is not None else None
         for slide in slides(node):
             size = before.shape[2 + slide.axis] if isinstance(before, TensorType) else 0
+            if slide.axis not in axes:
+                continue
             if not is_known(size) or size % divides(node, slide.axis):
                 return False
         try:
@@ -128,12 +136,13 @@ def sees_too_little(subject: Subject) -> Iterator[Found]:
         sizes = [size for _, size, _ in found]
         strides = [int(field.stride) if field.stride else 1 for field, _, _ in found]
         missing = [extent - size for _, size, extent in found]
+        window = by([3] * len(sizes)) if len(sizes) > 1 else "3-wide"
         layers = max(-(-cells // (2 * max(stride, 1))) for cells, stride in zip(missing, strides, strict=True))
         cells = by([dim for dim in shape(source)[2:] if is_known(dim)])
         yield Found(
             node,
             f"each of the {cells} positions that are averaged sees {by(sizes)} of {by([e for *_, e in found])} cells",
-            f"{layers} more 3x3 {'layer' if layers == 1 else 'layers'} at this stride, or images of {by(sizes)}",
+            f"{layers} more {window} {'layer' if layers == 1 else 'layers'} at this stride, or images of {by(sizes)}",
         )
 
 

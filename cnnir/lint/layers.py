@@ -6,7 +6,19 @@ from cnnir.dims import is_known
 from cnnir.graph import Node, Value
 from cnnir.lint.model import Found, Subject, rule, shape
 from cnnir.lint.view import LAYERS, MOVING, behind
-from cnnir.ops import Add, BatchNormalization, Clip, Conv, Gemm, MaxPool, ReduceMean, Relu, Sigmoid, Softmax
+from cnnir.ops import (
+    Add,
+    BatchNormalization,
+    Clip,
+    Conv,
+    Gemm,
+    HardSigmoid,
+    MaxPool,
+    ReduceMean,
+    Relu,
+    Sigmoid,
+    Softmax,
+)
 from cnnir.ops.activation import Activation
 from cnnir.ops.pooling import AveragePool, GlobalPool
 
@@ -24,6 +36,8 @@ def bias_before_normalisation(subject: Subject) -> Iterator[Found]:
     for node in subject.graph.nodes:
         bias = node.inputs[2] if isinstance(node.op, Conv | Gemm) and len(node.inputs) > 2 else None
         users = node.outputs[0].users
+        if subject.graph.is_output(node.outputs[0]):
+            continue  # the bias is in what the network gives out
         if bias is None or len(users) != 1 or not isinstance(users[0].op, BatchNormalization):
             continue
         (count,) = shape(bias)[-1:] or (0,)
@@ -67,7 +81,7 @@ def _is_idle(first: Node, second: Node) -> bool:
     """Whether the second leaves all that the first can give as it is."""
     if isinstance(second.op, Relu):
         low = first.op.low if isinstance(first.op, Clip) else None
-        return isinstance(first.op, Relu | Sigmoid | Softmax) or (low is not None and low >= 0)
+        return isinstance(first.op, Relu | Sigmoid | HardSigmoid | Softmax) or (low is not None and low >= 0)
     return isinstance(second.op, Clip) and first.op == second.op
 
 

@@ -78,6 +78,11 @@ def _read(file: Path) -> Selection:
         if key not in ("select", "ignore") or not _are_texts(value):
             wanted = 'select = ["W", "C001"] or ignore = [...]'
             raise CnnirError("lint-config", f"{key} in [tool.cnnir.lint]", node=str(file), expected=wanted, got=value)
+    for key, values in content.items():
+        for prefix in values:
+            if not any(prefix and code.startswith(prefix) for code in RULES):
+                message = f"{key} in [tool.cnnir.lint] has a code that no rule has"
+                raise CnnirError("lint-code", message, node=str(file), expected=", ".join(sorted(RULES)), got=prefix)
     return Selection(tuple(content.get("select", ())), tuple(content.get("ignore", ())))
 
 

@@ -1,6 +1,7 @@
 """W: how windows lie on their maps."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cnnir.lint.model import Found, Subject, by, rule
 from cnnir.lint.view import Slide, padded_before, slides
@@ -32,15 +33,24 @@ def does_not_tile(subject: Subject) -> Iterator[Found]:
         first = found[0]
         padding = first.begin + first.end
         count = (first.size - first.extent + padding) / first.stride + 1
-        where = f"{first.size} {_axes(found)}"
+        alike = [slide for slide in found if replace(slide, axis=first.axis) == first]
+        others = [slide for slide in found if slide not in alike]
+        where = f"{first.size} {_axes(alike)}"
         lost = f"{first.dropped} of {where} are" if first.dropped > 1 else f"of {where} is"
+        more = "".join(f", nor {slide.dropped} of {slide.size} {_axes([slide])}" for slide in others)
         missing = first.stride - first.spare
         sizes = f"{first.size - first.spare} or {first.size - first.spare + first.stride}"
+        kind = f" {_axes(alike)}" if others else ""
         yield Found(
             node,
             f"({first.size} - {first.extent} + {padding})/{first.stride} + 1 = {round(count, 2):g} windows: the last"
-            f" {lost} never read",
-            f"give it a map of {sizes}, or {missing} more {'cells' if missing > 1 else 'cell'} of padding",
+            f" {lost} never read{more}",
+            f"give it a map of {sizes}{kind}, or {missing} more {'cells' if missing > 1 else 'cell'} of padding"
+            + "".join(
+                f"; of {slide.size - slide.spare} or {slide.size - slide.spare + slide.stride} {_axes([slide])},"
+                f" or {slide.stride - slide.spare} more"
+                for slide in others
+            ),
         )
 
 

@@ -112,6 +112,16 @@ def test_bad_configuration(text: str, odd: Path, capsys: pytest.CaptureFixture[s
     assert err.count("\n") == 1
 
 
+def test_a_code_in_the_file_that_no_rule_has(odd: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The file is named, since no argument has it."""
+    (odd.parent / "pyproject.toml").write_text('[tool.cnnir.lint]\nignore = ["L003", "X9"]\n')
+    code, out, err = run([odd], capsys)
+    assert (code, out) == (2, "")
+    assert "[lint-code]" in err
+    assert "pyproject.toml" in err
+    assert "X9" in err
+
+
 @pytest.mark.parametrize("code", sorted(RULES))
 def test_explain(code: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Title, reason and fix, without a model."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 import cnnir
-from cnnir import CnnirError, GraphBuilder, zoo
+from cnnir import CnnirError, GraphBuilder, from_pattern, zoo
 from cnnir.graph import Graph
 from cnnir.lint import RULES, Finding, Rule, Selection, report
 from cnnir.passes.parts.cut import cut
@@ -106,6 +106,48 @@ def test_sizes_that_can_be_halved() -> None:
     assert "28x28 comes here as 7, which 2 does not divide" in finding.message
     assert "24x24 or 32x32" in finding.fix
     assert [size for size in range(20, 37) if not found(halves(size), "S001")] == [24, 32]
+
+
+def test_sizes_of_an_oblong_image() -> None:
+    """Each axis has its own rest: the sizes that are named are quiet, though no one step leads to either."""
+    text = "INPUT[{}x{}x3] -> [CONV3-16 -> RELU -> POOL2]*2 -> GAP"
+    (finding,) = found(from_pattern(text.format(31, 17)), "S001")
+    assert "images of 28x16 or 32x20 can be halved" in finding.fix
+    assert found(from_pattern(text.format(28, 16)), "S001") == found(from_pattern(text.format(32, 20)), "S001") == []
+    (finding,) = found(from_pattern(text.format(32, 18)), "S001")
+    assert "images of 32x16 or 32x20 can be halved" in finding.fix  # the height fits as it is
+
+
+def test_rows_and_columns_of_an_oblong_map() -> None:
+    """Each with its own size."""
+    (finding,) = found(from_pattern("INPUT[31x17x3] -> POOL2"), "W001")
+    assert "the last of 31 rows is never read, nor 1 of 17 columns" in finding.message
+    assert "a map of 30 or 32 rows, or 1 more cell of padding; of 16 or 18 columns, or 1 more" in finding.fix
+    for text in ("INPUT[30x16x3] -> POOL2", "INPUT[32x18x3] -> POOL2"):
+        assert found(from_pattern(text), "W001") == []
+
+
+def test_nothing_to_average_in_an_image() -> None:
+    """A matrix over the image itself is no head: no layer has made maps yet."""
+    assert found(from_pattern("INPUT[8x8x3] -> FC-10 -> SOFTMAX"), "C001") == []
+    assert found(from_pattern("INPUT[8x8x3] -> CONV3-4 -> FC-10 -> SOFTMAX"), "C001") != []
+
+
+def test_what_an_activation_never_gives() -> None:
+    """A ReLU finds nothing below zero behind gates of either kind."""
+    for gate in ("SIGMOID", "HSIGMOID"):
+        (finding,) = found(from_pattern(f"INPUT[8x8x3] -> CONV3-8 -> {gate} -> RELU"), "L002")
+        assert finding.message.endswith("changes nothing")
+        assert finding.fix == "drop relu1_1"
+
+
+def test_a_bias_that_is_given_out() -> None:
+    """What is an output of the network keeps its bias; behind the normalisation it does not matter."""
+    builder = GraphBuilder("given out")
+    y = builder.conv(builder.image(3, 8), 8, kernel=3, padding=1)
+    z = builder.batch_norm(y)
+    assert found(builder.build(z), "L001") != []
+    assert found(builder.build(z, y), "L001") == []
 
 
 def test_padding_that_keeps() -> None:
