@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cnnir.dims import Dim, format_dim, is_known
+from cnnir.dims import Dim, format_dim, is_known, symbols
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph
-from cnnir.passes.sizes.shape_inference import graph_symbols
 from cnnir.reports.table import ACCOUNTING, table
 from cnnir.types import DType, TensorType
 
@@ -22,6 +21,9 @@ SCHEMA = "cnnir.whatif/1"
 _HEADS = ("fc-to-conv{keep_interface=false}", "fold,fc-to-conv{keep_interface=false}")
 """Rewrites that make a network take other sizes, the plainest first."""
 
+
+_AXES = ("H", "W")
+"""How a formula names height and width."""
 
 _OWN: Sequence[None] = (None,)
 """What is asked for where nothing is: the network's own."""
@@ -225,9 +227,12 @@ def _remedy(graph: Graph, size: str | None, problem: CnnirError) -> str:
 def _formula(graph: Graph) -> tuple[Formula | None, str]:
     """Figures for any height and width, where the network takes any."""
     try:
-        sized = graph if {"H", "W"} <= set(graph_symbols(graph)) else graph.apply("set-size", size="HxW").graph
+        sized = graph if _image_sizes(graph) == _AXES else graph.apply("set-size", size="HxW").graph
     except CnnirError as error:
         return None, str(error)
+    taken = [name for name in _AXES if name in _other_symbols(sized)]
+    if taken:
+        return None, f"{' and '.join(taken)} {'stand' if len(taken) > 1 else 'stands'} for another size of the inputs"
     for constraint in sized.constraints:
         if constraint.kind == "==":
             return None, f"{constraint.node}: {constraint.reason}: it takes sizes with {constraint} alone"
@@ -237,6 +242,19 @@ def _formula(graph: Graph) -> tuple[Formula | None, str]:
         return None, "; ".join(found.reasons)
     texts = (format_dim(totals.elements), format_dim(totals.bytes), format_dim(totals.macs))
     return Formula(*texts, tuple(map(str, sized.constraints))), ""
+
+
+def _image_sizes(graph: Graph) -> tuple[str, ...]:
+    """Height and width of the one image, as they are printed; nothing where there is none, or several."""
+    images = [value.type.shape for value in graph.inputs if isinstance(value.type, TensorType) and value.type.rank == 4]
+    return tuple(map(format_dim, images[0][2:])) if len(images) == 1 else ()
+
+
+def _other_symbols(graph: Graph) -> set[str]:
+    """Symbols of the inputs' dims that are no image's height or width."""
+    shapes = [value.type.shape for value in graph.inputs if isinstance(value.type, TensorType)]
+    dims = [dim for shape in shapes for dim in (shape[:2] if len(shape) == 4 else shape)]
+    return {name for dim in dims for name in symbols(dim)}
 
 
 def _known(dim: Dim | None) -> int | None:

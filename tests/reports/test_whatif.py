@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 import cnnir
-from cnnir import CnnirError, zoo
+from cnnir import CnnirError, from_pattern, zoo
 from cnnir.cli import main
 from cnnir.dims import bind, parse_dim
 from cnnir.reports.grid import whatif_text
@@ -62,6 +62,21 @@ def test_formula(name: str, size: tuple[int, int]) -> None:
         (formula.macs, totals.macs),
     ):
         assert bind(parse_dim(text), values) == figure
+
+
+def test_a_formula_whose_names_are_taken() -> None:
+    """H is the height and W the width, whatever the network calls them; a batch of that name is no height."""
+    formulas = [
+        whatif(from_pattern(f"INPUT[{size}x3] -> CONV1x3-4/1x2")).formula
+        for size in ("HxW", "WxH", "8x9", "Hx9", "AxH")
+    ]
+    assert formulas[0] is not None
+    assert formulas[0].macs == "36*H*((W + 1)//2)"
+    assert formulas == [formulas[0]] * 5
+    for batch in "HW":
+        found = whatif(from_pattern(f"INPUT[8x8x3](batch={batch}) -> CONV3-4"))
+        assert found.formula is None
+        assert found.no_formula == f"{batch} stands for another size of the inputs"
 
 
 def test_a_size_that_is_not_taken() -> None:
