@@ -24,6 +24,7 @@ from cnnir.passes.precision.half_weights import HalfWeights
 from cnnir.passes.simplify import (
     CancelTransposes,
     CommonSubexpressions,
+    ComposeOps,
     FoldPads,
     MergeConcats,
     MergeScalars,
@@ -38,6 +39,7 @@ BUILT_IN: tuple[type[Pass], ...] = (
     Bottleneck,
     CancelTransposes,
     CommonSubexpressions,
+    ComposeOps,
     Cut,
     DeadCode,
     FcToConv,

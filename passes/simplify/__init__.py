@@ -11,6 +11,7 @@ from cnnir.graph import Graph
 from cnnir.passes.base import Journal, Pass
 from cnnir.passes.dead_code import DeadCode
 from cnnir.passes.fold import Fold
+from cnnir.passes.simplify.compose import ComposeOps
 from cnnir.passes.simplify.concats import MergeConcats
 from cnnir.passes.simplify.pads import FoldPads
 from cnnir.passes.simplify.redundant import RemoveIdentities
@@ -28,6 +29,7 @@ STAGES: tuple[Pass, ...] = (
     CancelTransposes(),
     FoldPads(),
     CommonSubexpressions(),
+    ComposeOps(),
     MergeScalars(),
     Fold(),
     RemoveIdentities(),
@@ -39,6 +41,7 @@ __all__ = [
     "STAGES",
     "CancelTransposes",
     "CommonSubexpressions",
+    "ComposeOps",
     "FoldPads",
     "MergeConcats",
     "MergeScalars",

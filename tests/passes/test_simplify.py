@@ -22,9 +22,12 @@ from cnnir.ops import (
     Conv,
     Div,
     Dropout,
+    Erf,
     Flatten,
+    HardSigmoid,
     Identity,
     Pad,
+    ReduceMean,
     Reshape,
     Resize,
     Slice,
@@ -312,6 +315,58 @@ def test_common_subexpressions() -> None:
     after = before.apply("common-subexpressions").graph
     assert Counter(kinds(after)) == {"Relu": 1, "Mul": 2, "Add": 3, "Tanh": 1}
     check_values(before, after)
+
+
+def ramp(b: GraphBuilder, x: Value) -> Value:
+    """``min(max(x + 3, 0), 6)``."""
+    return b.relu6(b.add(x, weight(b, 3.0, "three")))
+
+
+def share(b: GraphBuilder, x: Value) -> Value:
+    """``1 + erf(x / sqrt(2))``."""
+    return b.add(b.op(Erf(), b.op(Div(), x, weight(b, np.sqrt(2), "root"))), weight(b, 1.0, "one"))
+
+
+COMPOSED: dict[str, tuple[Body, list[str]]] = {
+    "hard swish of a gate": (lambda b, x: b.mul(x, b.hard_sigmoid(x)), ["HardSwish"]),
+    "hard swish of a ramp": (lambda b, x: b.op(Div(), b.mul(x, ramp(b, x)), weight(b, 6.0)), ["HardSwish"]),
+    "hard swish, gate first": (lambda b, x: b.mul(b.op(Div(), ramp(b, x), weight(b, 6.0)), x), ["HardSwish"]),
+    "hard swish by a product": (lambda b, x: b.mul(b.mul(x, ramp(b, x)), weight(b, 1 / 6)), ["HardSwish"]),
+    "hard sigmoid": (lambda b, x: b.op(Div(), ramp(b, x), weight(b, 6.0)), ["HardSigmoid"]),
+    "gelu": (lambda b, x: b.mul(b.mul(x, share(b, x)), weight(b, 0.5)), ["Gelu"]),
+    "gelu, half first": (lambda b, x: b.mul(b.mul(x, weight(b, 0.5)), share(b, x)), ["Gelu"]),
+    "global pooling": (lambda b, x: b.op(ReduceMean(axes=(2, 3), keepdims=True), x), ["GlobalAveragePool"]),
+    "another gate": (lambda b, x: b.mul(x, b.op(HardSigmoid(alpha=0.2), x)), ["HardSigmoid", "Mul"]),
+    "another operand": (lambda b, x: b.mul(b.relu(x), b.hard_sigmoid(x)), ["Relu", "HardSigmoid", "Mul"]),
+    "another number": (
+        lambda b, x: b.op(Div(), b.relu6(b.add(x, weight(b, 3.1, "three"))), weight(b, 6.0)), ["Add", "Clip", "Div"],
+    ),
+    "swish before opset 24": (lambda b, x: b.swish(x), ["Sigmoid", "Mul"]),
+    "a mean of rows": (lambda b, x: b.op(ReduceMean(axes=(3,), keepdims=True), x), ["ReduceMean"]),
+    "read by others": (
+        lambda b, x: b.add(g := b.hard_sigmoid(x), b.mul(x, g)), ["HardSigmoid", "Mul", "Add"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_composed(name: str) -> None:
+    """What was taken apart is put together; what only looks like it stays."""
+    body, expected = COMPOSED[name]
+    before = network(body)
+    result = before.apply("compose-ops")
+    assert kinds(result.graph) == expected
+    check_values(before, result.graph)
+    assert bool(result.refusals) == (name in ("swish before opset 24", "read by others"))
+
+
+def test_an_old_opset_keeps_its_parts() -> None:
+    """The file's own opset has to know the whole."""
+    graph = network(COMPOSED["hard swish of a gate"][0])
+    graph.provenance.opsets[""] = 13
+    result = graph.apply("compose-ops")
+    assert kinds(result.graph) == ["HardSigmoid", "Mul"]
+    assert "which opset 14 has and 13 has not" in result.refusals[0].reason
 
 
 def test_two_outputs_of_one_content() -> None:
