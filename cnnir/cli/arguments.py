@@ -87,6 +87,7 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--outputs", metavar="NAMES", help="values wanted, separated by commas; any node's (default: outputs)"
     )
+    run.add_argument("--no-fallback", action="store_true", help="refuse nodes that cnnir itself has no kernel for")
     run.add_argument("--planned", action="store_true", help="run step by step in the planned arena")
 
     export = _verb(parsers, "export", verbs.export, "write the network in another form")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnir import interpreter
 from cnnir.cli.feeds import feed_of
 from cnnir.cli.models import open_model
 from cnnir.cli.output import FINDINGS, OK, UNKNOWN, emit, emit_all, page, say, wants, width
@@ -16,6 +17,7 @@ from cnnir.errors import CnnirError
 from cnnir.exporters.onnx import save
 from cnnir.files import write_file
 from cnnir.graph import Graph
+from cnnir.interpreter import Fallback
 from cnnir.plan import SCHEMA, MemoryPlan
 from cnnir.reports import plan_html, plan_svg, table_html
 from cnnir.reports.text import COLUMNS, steps_text, table_text
@@ -100,19 +102,30 @@ def run(options: Namespace) -> int:
     names = [name.strip() for name in options.outputs.split(",")] if options.outputs else None
     feed = feed_of(graph, options.input, options.seed)
     chosen = graph.plan() if options.planned else None
-    found = graph.run(feed, names, chosen)
+    fallback = Fallback(allowed=not options.no_fallback)
+    found = interpreter.run(graph, feed, names, chosen, fallback)
     arena = None if chosen is None else chosen.arena_bytes
     if options.output is not None:
         write_file(Path(options.output), _packed(found, options.output))
         say(options.output)
     summary = {name: _summary(array) for name, array in found.items()}
     if options.json:
-        result = {"schema": "cnnir.run/1", "graph": graph.name, "arena_bytes": arena, "outputs": summary}
+        result = {
+            "schema": "cnnir.run/1",
+            "graph": graph.name,
+            "arena_bytes": arena,
+            "outputs": summary,
+            "fallback": fallback.nodes,
+        }
         emit(json.dumps(result, indent=2) + "\n", None)
         return OK
     lines = [f"{name}: {_words(entry)}" for name, entry in summary.items()]
     if arena is not None:
         lines.append(f"ran in an arena of {format_bytes(arena)}; kernels took their own workspace outside of it")
+    rests = [name for name in fallback.values(graph) if name in found]
+    for node, reason in fallback.nodes.items():
+        lines.append(f"{graph.node(node).label} was computed by ONNX's reference implementation: {reason}")
+    lines += [f"values that rest on it: {', '.join(rests)}"] if rests else []
     emit("\n".join(lines) + "\n", None)
     return OK
 

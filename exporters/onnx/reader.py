@@ -1,6 +1,7 @@
 """From an ONNX model to a graph."""
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -30,11 +31,16 @@ _DEFINE = "a node, an input or an initializer has to bear this name"
 _STANDARD = ("", "ai.onnx")
 
 
-def load(path: str | Path) -> Graph:
+def load(path: str | Path, *, bind: Mapping[str, int] | None = None) -> Graph:
     """The graph of an ONNX file. Weights stay in the file's own memory or in the files beside it until they are used.
 
+    Args:
+        path: Of the file.
+        bind: Numbers for symbolic dims, ``{"N": 1}``; the others stay open.
+
     Raises:
-        CnnirError: ``file-missing``, ``model-syntax`` for a file that is no ONNX model, or whatever `read` raises.
+        CnnirError: ``file-missing``, ``model-syntax`` for a file that is no ONNX model, whatever `read` raises, or
+            ``symbol-unknown`` and ``constraint`` from binding.
     """
     file = Path(path)
     try:
@@ -51,7 +57,8 @@ def load(path: str | Path) -> Graph:
         raise CnnirError("model-syntax", "the file is no ONNX model, or cut short", node=str(path), hint=hint) from None
     if not model.HasField("graph"):
         raise CnnirError("model-syntax", "the file holds no graph, or is cut short", node=str(path), hint=hint)
-    return read(model, file.parent)
+    graph = read(model, file.parent)
+    return graph.bind(**bind) if bind else graph
 
 
 def read(model: ModelProto, folder: Path | None = None) -> Graph:

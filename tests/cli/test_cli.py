@@ -226,6 +226,25 @@ def test_run_seeded(capsys: pytest.CaptureFixture[str]) -> None:
     assert first["arena_bytes"] == 3928576
 
 
+def test_run_says_what_it_did_not_compute(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nodes that ONNX's reference implementation computed, and the values that rest on them; or they are refused."""
+    nodes = [onnx.helper.make_node("Cosh", ["x"], ["c"], name="foreign"), onnx.helper.make_node("Relu", ["c"], ["y"])]
+    info = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in ("x", "y")]
+    model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", info[:1], info[1:]))
+    onnx.save(model, tmp_path / "net.onnx")
+    code, out, _ = run(["run", tmp_path / "net.onnx", "--seed", 0], capsys)
+    assert code == 0
+    assert "foreign (Cosh) was computed by ONNX's reference implementation" in out
+    assert "values that rest on it: y" in out
+    code, out, _ = run(["run", tmp_path / "net.onnx", "--seed", 0, "--json"], capsys)
+    found = validated(out, "run")["fallback"]
+    assert isinstance(found, dict)
+    assert list(found) == ["foreign"]
+    code, _, err = run(["run", tmp_path / "net.onnx", "--seed", 0, "--no-fallback"], capsys)
+    assert code == 2
+    assert "foreign (Cosh)" in err
+
+
 def test_run_from_files(good: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Arrays in, arrays out."""
     image = np.random.default_rng(0).standard_normal((1, 3, 8, 8)).astype(np.float32)

@@ -624,3 +624,13 @@ def test_unknown_types_reach_opaque_nodes() -> None:
     graph = read(proto)
     assert graph.value("n").type == UnknownType() == graph.value("y").type
     assert write(read(write(graph))) == write(graph)
+
+
+def test_binding_on_the_way_in(tmp_path: Path) -> None:
+    """``load(path, bind=...)`` is loading and binding."""
+    graph = cnnir.zoo.build("resnet18{size=32,classes=10,batch=N}")
+    cnnir.save(graph, tmp_path / "open.onnx")
+    bound = cnnir.load(tmp_path / "open.onnx", bind={"N": 3})
+    assert print_graph(bound) == print_graph(cnnir.load(tmp_path / "open.onnx").bind(N=3))
+    with pytest.raises(CnnirError, match="symbol-unknown"):
+        cnnir.load(tmp_path / "open.onnx", bind={"M": 3})
