@@ -78,10 +78,6 @@ def _no_settings(op: Opaque) -> Mapping[str, Setting]:
     return {}
 
 
-def _as_it_is(op: Opaque, numbers: Mapping[str, int]) -> Opaque:
-    raise CnnirError("opaque-altered", f"nothing here knows the attributes of {op.kind}")
-
-
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """How opaque ops are inferred, evaluated and defined.
@@ -92,14 +88,12 @@ class Hooks:
         define: Our op for one that was opaque when it was read, from its operands and from which of its outputs are
             read; or the reason why there is none.
         settings: The attributes of an op as plain numbers, texts and tuples of them; others are left out.
-        altered: The op with some of its attributes set to other whole numbers.
     """
 
     infer: Callable[[Opaque, tuple[Source | None, ...]], tuple[Type, ...]]
     evaluate: Callable[[Opaque, Sequence[AnyArray | None]], list[AnyArray]]
     define: Callable[[Opaque, tuple[Source | None, ...], tuple[bool, ...]], Definition | str]
     settings: Callable[[Opaque], Mapping[str, Setting]] = _no_settings
-    altered: Callable[[Opaque, Mapping[str, int]], Opaque] = _as_it_is
 
 
 def _nothing_known(op: Opaque, sources: tuple[Source | None, ...]) -> tuple[Type, ...]:

@@ -28,7 +28,7 @@ _SMALL = 4096
 
 def register() -> None:
     """Let onnx infer and evaluate opaque nodes, and our mapping define them."""
-    register_hooks(Hooks(infer, evaluate, define, settings, altered))
+    register_hooks(Hooks(infer, evaluate, define, settings))
 
 
 def node_of(op: Opaque, inputs: Sequence[str], outputs: Sequence[str], name: str = "") -> NodeProto:
@@ -158,15 +158,6 @@ def settings(op: Opaque) -> Mapping[str, Setting]:
         if len(items) == len(several):
             found[attribute.name] = items[0] if several == [value] else items
     return found
-
-
-def altered(op: Opaque, numbers: Mapping[str, int]) -> Opaque:
-    """The op with some attributes set to other whole numbers."""
-    node = NodeProto.FromString(op.attributes)
-    kept = [attribute for attribute in node.attribute if attribute.name not in numbers]
-    del node.attribute[:]
-    node.attribute.extend([*kept, *(helper.make_attribute(name, number) for name, number in numbers.items())])
-    return replace(op, attributes=node.SerializeToString(deterministic=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ connected layer becomes a convolution with filters of the map's native size, the
 runs over the channels. At the native size the outputs are equal.
 """
 
-from cnnir.passes.fc_to_conv import foreign, linear, pooling  # their rules
+from cnnir.passes.fc_to_conv import foreign, linear, pooling, standardizing  # their rules
 from cnnir.passes.fc_to_conv.rewrite import FcToConv
 from cnnir.passes.fc_to_conv.sizes import image_axes
 from cnnir.passes.fc_to_conv.whole import whole_image_nodes
 
-__all__ = ["FcToConv", "foreign", "image_axes", "linear", "pooling", "whole_image_nodes"]
+__all__ = ["FcToConv", "foreign", "image_axes", "linear", "pooling", "standardizing", "whole_image_nodes"]

@@ -1,19 +1,15 @@
 """Ops of ONNX that cnnir carries as opaque nodes, where they stand in a head.
 
-Those that compute element by element do the same on a map. Those with an axis do it over the channels of each position,
-between two transposes to channels-last. Reductions over rows and columns
-that have no form as a pooling of ours are refused by name.
+Those that compute element by element do the same on a map. Reductions over rows and columns that have no form as a
+pooling of ours are refused by name.
 """
 
-from collections.abc import Sequence
-
-from cnnir.graph import Node, Value
-from cnnir.ops import Opaque, Transpose
+from cnnir.graph import Node
+from cnnir.ops import Opaque
 from cnnir.ops.opaque import hooks
-from cnnir.passes.fc_to_conv.editor import Editor
 from cnnir.passes.fc_to_conv.parameters import constant
 from cnnir.passes.fc_to_conv.pooling import pooled_largest
-from cnnir.passes.fc_to_conv.rules import Fit, Layouts, arithmetic, data, pointwise, rules, words
+from cnnir.passes.fc_to_conv.rules import Fit, Layouts, arithmetic, data, pointwise, rules
 from cnnir.passes.fc_to_conv.unfit import Unfit
 
 UNARY = frozenset((
@@ -30,8 +26,6 @@ _REDUCTIONS = frozenset((
 ))  # fmt: skip
 
 _PRODUCTS = frozenset(("Einsum", "MatMulInteger", "QGemm", "QLinearMatMul", "MatMulNBits"))
-
-_TO_LAST, _TO_FIRST = Transpose((0, 2, 3, 1)), Transpose((0, 3, 1, 2))
 
 
 def is_unary(node: Node) -> bool:
@@ -66,29 +60,9 @@ def foreign(op: Opaque, node: Node, layouts: Layouts) -> Fit:
         return pointwise(op, node, layouts)
     if _standard(node) and op.kind in BINARY and any(value in layouts for value in node.operands):
         return arithmetic(op, node, layouts)
-    if _standard(node) and op.kind == "LayerNormalization":
-        return _layer_normalization(op, node, layouts)
     if is_reduction(node):
         return _reduction(op, node, layouts)
     raise Unfit(f"{op.kind} is not known to treat every position alike", node)
-
-
-def _layer_normalization(op: Opaque, node: Node, layouts: Layouts) -> Fit:
-    value, layout = data(node, layouts)
-    rank = len(layout.axes)
-    letters = layout.over(range(_integer(op, "axis", -1) % rank, rank))
-    if layout.axes[-1] != "C" or letters != "C":
-        raise Unfit(f"it normalises over {words(letters)} and not over the channels", node)
-    if any(constant(parameter) is None for parameter in node.operands[1:]):
-        raise Unfit("its parameters are computed", node)
-    over = hooks().altered(op, {"axis": -1})
-    return Fit(layout, lambda editor: _channels_last(editor, over, value, node.inputs[1:], node))
-
-
-def _channels_last(editor: Editor, op: Opaque, value: Value, others: Sequence[Value | None], node: Node) -> Value:
-    """The op between two transposes, so that the channels are the last axis."""
-    turned = editor.insert(_TO_LAST, [editor.map(value)], node)
-    return editor.insert(_TO_FIRST, [editor.insert(op, [turned, *others], node)], node)
 
 
 def _reduction(op: Opaque, node: Node, layouts: Layouts) -> Fit:

@@ -20,6 +20,7 @@ from cnnir.ops import (
     Flatten,
     Gemm,
     Identity,
+    LayerNormalization,
     MatMul,
     MaxPool,
     Opaque,
@@ -104,6 +105,13 @@ def _mean(op: ReduceMean, node: Node, grows: Open) -> str:
 @_RULES.rule(Distribution)
 def _weighed(op: Distribution, node: Node, grows: Open) -> str:
     return "it sums over the whole image" if any(grows(0, axis) for axis in op.axes) else ""
+
+
+@_RULES.rule(LayerNormalization)
+def _standardised(op: LayerNormalization, node: Node, grows: Open) -> str:
+    type_ = node.operands[0].type
+    rank = type_.rank if isinstance(type_, TensorType) else 0
+    return "it averages over the whole image" if any(grows(0, axis) for axis in range(op.axis, rank)) else ""
 
 
 @_RULES.rule(MatMul, Gemm)
