@@ -96,14 +96,18 @@ def _moved(rewriter: Rewriter, reader: Node, op: Transpose) -> Node | None:
         operands.append(
             source if isinstance(source, Value) else graph.add_weight(graph.fresh_name(f"{value.name}.turned"), source)
         )
-    inner_node = rewriter.insert(inner, operands, before=reader, metadata=reader.metadata)
+    # Names keep their meaning: what had one before has it behind the Transpose now.
+    name, result, old = reader.name, reader.output.name, reader.operands
+    turned = [graph.fresh_name(f"{result}.before")]
+    inner_node = rewriter.insert(inner, operands, before=reader, outputs=turned, metadata=reader.metadata)
     outer = rewriter.insert(op, [inner_node.output], before=reader)
-    name, old = reader.name, reader.operands
     if bypass(rewriter, reader, outer.output) is not None:
         rewriter.erase(outer)
         rewriter.erase(inner_node)
         return None
     rewriter.rename(inner_node, name)
+    if outer.output.name != result:
+        rewriter.rename(outer.output, result)
     for value in dict.fromkeys(old):
         if value.weight is not None and not value.uses and not graph.is_output(value):
             rewriter.erase_weight(value)
