@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from cnnir.analysis.reach import IDENTITY, Interval, Reach, compose, union
-from cnnir.analysis.reads import Along, Merged, Place, Read, Unknown, Whole, reads, shape_of
+from cnnir.analysis.reads import Along, Merged, Nothing, Place, Read, Unknown, Whole, reads, shape_of
 from cnnir.dims import UNKNOWN, Dim, decide_at_least, is_known
 from cnnir.graph import Graph, Node, Value
 from cnnir.ops import Conv, ConvTranspose, Resize
@@ -135,6 +135,8 @@ class _States:
             for operand, source in enumerate(node.inputs):
                 for key, state in self.of.get(source, {}).items() if source is not None else ():
                     passed = _pass(state, node, operand, index)
+                    if passed is None:
+                        continue
                     met = found.get(key)
                     found[key] = passed if met is None else self._meet(met, passed, value, node, key)
             self.of[value] = found
@@ -164,8 +166,8 @@ def _slides(state: _Local) -> bool:
     return state.axis >= 2 and not state.merged
 
 
-def _pass(state: _State, node: Node, operand: int, output: int) -> _State:
-    """A state of an operand as an output sees it."""
+def _pass(state: _State, node: Node, operand: int, output: int) -> _State | None:
+    """A state of an operand as an output sees it; None where the output sees nothing of it."""
     if not isinstance(state, _Local):
         return state
     if any(not isinstance(value.type, TensorType) for value in (*node.operands, node.outputs[output])):
@@ -175,6 +177,8 @@ def _pass(state: _State, node: Node, operand: int, output: int) -> _State:
     read: Read = Unknown(f"no rule says what {node.op.kind} reads") if rule is None else rule(node.op, place)
     if isinstance(read, Unknown):
         return _Lost(f"{node.label}: {read.reason}")
+    if isinstance(read, Nothing):
+        return None
     if isinstance(read, Whole):
         return _all_of(state)
     if isinstance(read, Merged):

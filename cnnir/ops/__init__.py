@@ -65,6 +65,7 @@ from cnnir.ops.function import (
     Sign,
     Sqrt,
 )
+from cnnir.ops.indexing import Expand, Gather, Shape, Size, Tile
 from cnnir.ops.integers import ConvInteger, MatMulInteger, QLinearConv, QLinearMatMul
 from cnnir.ops.linear import Gemm, MatMul
 from cnnir.ops.normalization import LRN, BatchNormalization
@@ -96,6 +97,7 @@ DEFINED: tuple[type[Op], ...] = (
     *(Equal, Greater, GreaterOrEqual, Less, LessOrEqual, And, Or, Xor, Where),
     *(ReduceMean,),
     *(Concat, Split, Slice, Pad, Resize, ConstantOfShape),
+    *(Shape, Size, Gather, Expand, Tile),
     *(Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Identity, Dropout),
 )
 """Every op with a definition of its own."""
@@ -130,9 +132,11 @@ __all__ = [
     "Equal",
     "Erf",
     "Exp",
+    "Expand",
     "Facts",
     "Flatten",
     "Floor",
+    "Gather",
     "Gelu",
     "Gemm",
     "GlobalAveragePool",
@@ -189,8 +193,10 @@ __all__ = [
     "Round",
     "RuleTable",
     "Selu",
+    "Shape",
     "Sigmoid",
     "Sign",
+    "Size",
     "Slice",
     "Softmax",
     "Softplus",
@@ -204,6 +210,7 @@ __all__ = [
     "Swish",
     "Tanh",
     "ThresholdedRelu",
+    "Tile",
     "Transpose",
     "Unsqueeze",
     "Where",

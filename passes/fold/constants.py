@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from cnnir.dims import Dim, Shape, decide_at_least, is_known
+from cnnir.dims import Dim, decide_at_least, is_known
 from cnnir.errors import CnnirError
 from cnnir.graph import Node, Value
 from cnnir.interpreter import evaluate
-from cnnir.ops import Opaque, Reshape, Transpose
+from cnnir.ops import Opaque, Reshape, Shape, Size, Transpose
 from cnnir.ops.formulas import Axis, copied_target, formula
 from cnnir.ops.opaque import hooks
 from cnnir.passes.base import Journal
@@ -26,7 +26,7 @@ _RANDOM = (
 _WITH_BODIES = ("If", "Loop", "Scan", "SequenceMap")
 """Ops that run subgraphs, which may hold such ops."""
 
-_OF_SHAPES = ("Shape", "Size")
+_OF_SHAPES = (Shape, Size)
 """Ops that read the shape of their operand and not its elements."""
 
 _GROWTH = 4
@@ -114,7 +114,7 @@ def _reshape(rewriter: Rewriter, journal: Journal, node: Node, followed: Mapping
     journal.count("opaque nodes defined")
 
 
-def _can_be_said(dim: Dim, source: Shape) -> bool:
+def _can_be_said(dim: Dim, source: tuple[Dim, ...]) -> bool:
     """By a formula of the source's dims that is no 0 for any size: a Reshape would copy a dim there."""
     found = formula(dim, source)
     return found is not None and (is_known(dim) or isinstance(found, Axis) or decide_at_least(dim, 1) is True)
@@ -187,10 +187,10 @@ def _is_constant(node: Node) -> bool:
     if isinstance(node.op, Opaque):
         if may_differ(node.op):
             return False
-        if node.op.op_type in _OF_SHAPES and not node.op.captures:
-            return all(_known_type(value) is not None for value in node.operands)
         if not node.operands:
             return False
+    if isinstance(node.op, _OF_SHAPES):
+        return all(_known_type(value) is not None for value in node.operands)
     return bool(node.outputs) and all(value.weight is not None for value in node.operands)
 
 
@@ -202,7 +202,7 @@ def _known_type(value: Value) -> TensorType | None:
 
 def _weights(node: Node) -> list[Weight]:
     """Lazy where our op tells shape and type; at once where another library computes."""
-    if isinstance(node.op, Opaque):
+    if isinstance(node.op, Opaque | Shape | Size):
         results = evaluate(node, [_stand_in(node, value) for value in node.inputs])
         if any(not isinstance(result, np.ndarray) for result in results):
             raise CnnirError("fold-type", "it is no tensor")

@@ -15,7 +15,7 @@ from cnnir.dims import Dim, is_known, parse_dim, symbols
 from cnnir.dims import bind as bind_dim
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import Flatten, MaxPool, Opaque, Pad, Reshape, Slice
+from cnnir.ops import Flatten, Gather, MaxPool, Opaque, Pad, Reshape, Shape, Size, Slice
 from cnnir.passes.base import Journal, Pass, Preserves
 from cnnir.passes.sizes.shape_inference import graph_symbols, retype_inputs
 from cnnir.rewriter import Rewriter
@@ -157,7 +157,8 @@ def _check_apart(graph: Graph) -> None:
     for node in _resting(trial):
         reason = _mixes_unseen(trial, node) or _mixes(node, name)
         if reason is not None:
-            hint = "fold first: it works out what rests on shapes alone" if isinstance(node.op, Opaque) else None
+            sizes = isinstance(node.op, Opaque | Shape | Size)
+            hint = "fold first: it works out what rests on shapes alone" if sizes else None
             raise CnnirError("batch-mixed", f"the batch cannot be changed: {reason}", node=node.label, hint=hint)
 
 
@@ -169,6 +170,8 @@ def _mixes_unseen(graph: Graph, node: Node) -> str | None:
         return "it works along the batch"
     if isinstance(op, Slice) and any(axis == 0 and step < 0 for axis, step in zip(op.axes, op.steps, strict=True)):
         return "it turns the order of the images round"
+    if isinstance(op, Gather) and op.axis == 0 and node.operands[0].weight is None:
+        return "it takes images by their place in the batch"
     if isinstance(op, Pad) and op.pads[0]:
         return "it moves the images along the batch"
     if isinstance(op, MaxPool) and op.with_indices and (node.outputs[1].uses or graph.is_output(node.outputs[1])):

@@ -58,7 +58,7 @@ from cnnir.ops import (
     Where,
     Xor,
 )
-from tests.interpreter import layer_nodes, oracles
+from tests.interpreter import indexing_nodes, layer_nodes, oracles
 from tests.interpreter.judges import TOLERANCE, assert_close, by_onnxruntime, run
 from tests.interpreter.single_nodes import MAKERS, Case, Draw, random_case
 
@@ -425,6 +425,7 @@ SCALED: dict[type[Op], Callable[[int, int], Case]] = {
     Where: lambda c, n: Case(Where(), (_maps(c, 1) > 0, _maps(c, n), _maps(c, 1))),
     Split: lambda c, n: Case(Split(1, (1, c - 1)), (_maps(c, n),)),
     **layer_nodes.SCALED,
+    **indexing_nodes.SCALED,
     ConstantOfShape: lambda c, n: Case(ConstantOfShape(), (np.array([1, c, n, n], np.int64),)),
 }
 

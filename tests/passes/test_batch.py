@@ -14,6 +14,8 @@ from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
 from cnnir.ops import (
     Concat,
+    Expand,
+    Gather,
     MatMul,
     MaxPool,
     Opaque,
@@ -21,13 +23,17 @@ from cnnir.ops import (
     ReduceMean,
     Relu,
     Reshape,
+    Shape,
+    Size,
     Slice,
     Softmax,
     Squeeze,
+    Tile,
     Transpose,
 )
 from cnnir.ops.base import Op
 from cnnir.types import DType, TensorType, known_shape
+from cnnir.weights import Array
 from tests import models
 from tests.random_graphs import random_graph
 
@@ -77,6 +83,26 @@ def test_random_graphs(seed: int) -> None:
     assert {value.name: value.type for value in back.values} == {value.name: value.type for value in graph.values}
 
 
+def indexed(axis: int, *indices: int) -> Graph:
+    """Constant indices along an axis."""
+    graph = Graph("indexed")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (1, 4, 2, 2)))
+    places = graph.add_weight("places", Array.of(np.array(indices, np.int64)))
+    graph.set_outputs(graph.add_node(Gather(axis), [x, places], name="culprit").outputs)
+    return graph
+
+
+def test_indices_behind_the_batch() -> None:
+    """They take parts of each image; rows of a table may be taken for each image as well."""
+    result = indexed(1, 3, 0).apply("set-batch{batch=2}").graph
+    assert str(result.outputs[0].type) == "float32[2, 2, 2, 2]"
+    graph = Graph("table")
+    words = graph.add_input("words", TensorType(DType.INT64, (1, 5)))
+    table = graph.add_weight("table", Array.of(np.zeros((7, 3), np.float32)))
+    graph.set_outputs(graph.add_node(Gather(0), [table, words], name="look").outputs)
+    assert str(graph.apply("set-batch{batch=4}").graph.outputs[0].type) == "float32[4, 5, 3]"
+
+
 def with_op(op: Op, *, shape: tuple[int, ...] = (1, 4, 2, 2), twice: bool = False) -> Graph:
     """One node between an input and the outputs."""
     graph = Graph("one")
@@ -98,6 +124,11 @@ def with_op(op: Op, *, shape: tuple[int, ...] = (1, 4, 2, 2), twice: bool = Fals
         (with_op(Slice((-1,), (-(2**31),), (0,), (-1,))), "order of the images"),
         (with_op(Pad((1, 0, 0, 0, -1, 0, 0, 0))), "moves the images"),
         (with_op(MaxPool((2, 2), (1, 1), (0, 0, 0, 0), with_indices=True)), "count through all images"),
+        (indexed(0, 0), "by their place in the batch"),
+        (with_op(Tile((2, 1, 1, 1))), "images in front"),
+        (with_op(Expand((3, 4, 2, 2))), "batch"),
+        (with_op(Shape()), "fold first"),
+        (with_op(Size()), "fold first"),
         (with_op(Opaque("acme", "Mystery", 1)), "nobody here knows"),
         (with_op(MatMul(), shape=(4, 4), twice=True), "batch"),
     ],

@@ -424,7 +424,7 @@ def test_shape_arithmetic() -> None:
         ],
         {"zero": np.array(0, np.int64), "axes": ints(0), "rest": ints(-1)},
     )
-    assert sum(isinstance(node.op, Opaque) for node in graph.nodes) == 3
+    assert [node.op.kind for node in graph.nodes if isinstance(node.op, Opaque)] == ["Reshape"]
     result = judged(graph)
     assert kinds(result.graph) == ["Relu", "Reshape"]
     assert str(result.graph.value("y").type) == "float32[1, 144]"
@@ -528,13 +528,16 @@ def test_what_grows_stays() -> None:
 def test_what_cannot_be_evaluated_is_refused() -> None:
     """An op that its own library cannot compute stays, and the reason says so."""
     graph = model(
-        [helper.make_node("Gather", ["a", "far"], ["g"], name="gather"), helper.make_node("Add", ["x", "g"], ["y"])],
+        [
+            helper.make_node("GatherND", ["a", "far"], ["g"], name="gather"),
+            helper.make_node("Add", ["x", "g"], ["y"]),
+        ],
         {"a": numbers(1, 3), "far": ints(9)},
     )
     result = graph.apply("fold")
-    assert kinds(result.graph) == ["Gather", "Add"]
+    assert kinds(result.graph) == ["GatherND", "Add"]
     (refused,) = result.refusals
-    assert refused.nodes == ("gather (Gather)",)
+    assert refused.nodes == ("gather (GatherND)",)
     assert "cannot be worked out" in refused.reason
 
 

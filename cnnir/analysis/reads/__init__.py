@@ -3,12 +3,13 @@
 A rule is the op's own: it knows nothing of the network around. `cnnir.analysis.receptive_field` chains the rules.
 """
 
-from cnnir.analysis.reads import assembly, elementwise, quantization, resampling, standardization, windows
-from cnnir.analysis.reads.base import Along, Merged, Place, Read, Rule, Unknown, Whole, reads, shape_of
+from cnnir.analysis.reads import assembly, elementwise, indexing, quantization, resampling, standardization, windows
+from cnnir.analysis.reads.base import Along, Merged, Nothing, Place, Read, Rule, Unknown, Whole, reads, shape_of
 
 __all__ = [
     "Along",
     "Merged",
+    "Nothing",
     "Place",
     "Read",
     "Rule",
@@ -16,6 +17,7 @@ __all__ = [
     "Whole",
     "assembly",
     "elementwise",
+    "indexing",
     "quantization",
     "reads",
     "resampling",

@@ -32,13 +32,18 @@ class Merged:
 
 
 @dataclass(frozen=True, slots=True)
+class Nothing:
+    """No element of the operand is read; its shape at most."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """What is read cannot be told."""
 
     reason: str
 
 
-Read: TypeAlias = Along | Whole | Merged | Unknown
+Read: TypeAlias = Along | Whole | Merged | Nothing | Unknown
 
 
 @dataclass(frozen=True, slots=True)

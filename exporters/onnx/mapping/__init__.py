@@ -1,6 +1,7 @@
 """The mapping between ONNX's ops and ours: reader beside writer, one place an op."""
 
 from cnnir.exporters.onnx.mapping import (
+    indexing,
     layers,
     pointwise,
     quantizing,
@@ -34,6 +35,7 @@ __all__ = [
     "Source",
     "Target",
     "Unmapped",
+    "indexing",
     "integers_of",
     "layers",
     "pointwise",

@@ -30,7 +30,11 @@ class Attributes:
 
     def integer(self, name: str, default: int | None = None) -> int:
         """One integer; required when there is no default."""
-        return _given(name, self._take(name, AttributeProto.INT, lambda item: int(item.i)), default)
+        return _given(name, self.optional_integer(name), default)
+
+    def optional_integer(self, name: str) -> int | None:
+        """One integer, None when it is absent."""
+        return self._take(name, AttributeProto.INT, lambda item: int(item.i))
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         """One integer that says no (0) or yes."""
