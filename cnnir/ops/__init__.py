@@ -72,7 +72,20 @@ from cnnir.ops.normalization import LRN, BatchNormalization
 from cnnir.ops.opaque import Opaque
 from cnnir.ops.pooling import AveragePool, GlobalAveragePool, GlobalLpPool, GlobalMaxPool, LpPool, MaxPool
 from cnnir.ops.quantization import DequantizeLinear, DynamicQuantizeLinear, QuantizeLinear
-from cnnir.ops.reduction import ReduceMean
+from cnnir.ops.reduction import (
+    ArgMax,
+    ArgMin,
+    ReduceL1,
+    ReduceL2,
+    ReduceLogSum,
+    ReduceLogSumExp,
+    ReduceMax,
+    ReduceMean,
+    ReduceMin,
+    ReduceProd,
+    ReduceSum,
+    ReduceSumSquare,
+)
 from cnnir.ops.resize import Resize
 from cnnir.ops.rules import RuleTable
 from cnnir.ops.shaping import Dropout, Flatten, Identity, Reshape, Squeeze, Transpose, Unsqueeze
@@ -95,7 +108,8 @@ DEFINED: tuple[type[Op], ...] = (
     *(Abs, Neg, Sign, Exp, Log, Sqrt, Reciprocal, Floor, Ceil, Round, Erf, Not, IsNaN, IsInf),
     *(Add, Sub, Mul, Div, Mod, Pow, Sum, Mean, Max, Min, Cast),
     *(Equal, Greater, GreaterOrEqual, Less, LessOrEqual, And, Or, Xor, Where),
-    *(ReduceMean,),
+    *(ReduceMean, ReduceSum, ReduceProd, ReduceMax, ReduceMin, ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum),
+    *(ReduceLogSumExp, ArgMax, ArgMin),
     *(Concat, Split, Slice, Pad, Resize, ConstantOfShape),
     *(Shape, Size, Gather, Expand, Tile),
     *(Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Identity, Dropout),
@@ -112,6 +126,8 @@ __all__ = [
     "Abs",
     "Add",
     "And",
+    "ArgMax",
+    "ArgMin",
     "AveragePool",
     "BatchNormalization",
     "Cast",
@@ -185,7 +201,16 @@ __all__ = [
     "QuantizeLinear",
     "RMSNormalization",
     "Reciprocal",
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceLogSum",
+    "ReduceLogSumExp",
+    "ReduceMax",
     "ReduceMean",
+    "ReduceMin",
+    "ReduceProd",
+    "ReduceSum",
+    "ReduceSumSquare",
     "Relu",
     "Reshape",
     "Resize",

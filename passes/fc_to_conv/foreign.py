@@ -6,10 +6,7 @@ pooling of ours are refused by name.
 
 from cnnir.graph import Node
 from cnnir.ops import Opaque
-from cnnir.ops.opaque import hooks
-from cnnir.passes.fc_to_conv.parameters import constant
-from cnnir.passes.fc_to_conv.pooling import pooled_largest
-from cnnir.passes.fc_to_conv.rules import Fit, Layouts, arithmetic, data, pointwise, rules
+from cnnir.passes.fc_to_conv.rules import Fit, Layouts, arithmetic, pointwise, rules
 from cnnir.passes.fc_to_conv.unfit import Unfit
 
 UNARY = frozenset((
@@ -61,28 +58,5 @@ def foreign(op: Opaque, node: Node, layouts: Layouts) -> Fit:
     if _standard(node) and op.kind in BINARY and any(value in layouts for value in node.operands):
         return arithmetic(op, node, layouts)
     if is_reduction(node):
-        return _reduction(op, node, layouts)
-    raise Unfit(f"{op.kind} is not known to treat every position alike", node)
-
-
-def _reduction(op: Opaque, node: Node, layouts: Layouts) -> Fit:
-    value, layout = data(node, layouts)
-    axes = _axes(op, node)
-    if op.kind != "ReduceMax" or axes is None:
         raise Unfit(f"{op.kind} over whole maps has no form as pooling with a fixed window here", node)
-    front = sorted(axis % len(layout.axes) for axis in axes)
-    return pooled_largest(node, value, layout, front, keepdims=bool(_integer(op, "keepdims", 1)))
-
-
-def _axes(op: Opaque, node: Node) -> list[int] | None:
-    """The axes of a reduction, an attribute at first and an operand since opset 18; None when they are not known."""
-    found = hooks().settings(op).get("axes")
-    if isinstance(found, tuple):
-        return [int(axis) for axis in found]
-    weight = constant(node.inputs[1]) if len(node.inputs) > 1 else None
-    return [int(axis) for axis in weight.array()] if weight is not None else None
-
-
-def _integer(op: Opaque, name: str, default: int) -> int:
-    found = hooks().settings(op).get(name, default)
-    return found if isinstance(found, int) else default
+    raise Unfit(f"{op.kind} is not known to treat every position alike", node)

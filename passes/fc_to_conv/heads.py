@@ -20,7 +20,6 @@ from cnnir.ops import (
     Identity,
     MatMul,
     Opaque,
-    ReduceMean,
     Reshape,
     Squeeze,
     Transpose,
@@ -28,17 +27,18 @@ from cnnir.ops import (
 )
 from cnnir.ops.activation import Distribution
 from cnnir.ops.function import Function
+from cnnir.ops.reduction import Reduction
 from cnnir.passes.fc_to_conv.foreign import is_product, is_reduction, is_unary
 from cnnir.passes.fc_to_conv.layout import Layout, map_layout
 from cnnir.passes.fc_to_conv.pooling import covers, is_fixed
 from cnnir.passes.fc_to_conv.rules import Fit, Kind, rules
 from cnnir.passes.fc_to_conv.unfit import Unfit
 
-_STARTS = (Reshape, Flatten, Squeeze, Transpose, ReduceMean, GlobalAveragePool, GlobalMaxPool)
+_STARTS = (Reshape, Flatten, Squeeze, Transpose, Reduction, GlobalAveragePool, GlobalMaxPool)
 
 _KINDS: dict[type, Kind] = {
     Gemm: "fc", MatMul: "fc",
-    GlobalAveragePool: "pool", GlobalMaxPool: "pool", ReduceMean: "pool", AveragePool: "pool",
+    GlobalAveragePool: "pool", GlobalMaxPool: "pool", Reduction: "pool", AveragePool: "pool",
 }  # fmt: skip
 
 

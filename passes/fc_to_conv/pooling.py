@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from cnnir.dims import is_known
 from cnnir.graph import Node, Value
-from cnnir.ops import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool, Op, ReduceMean
+from cnnir.ops import AveragePool, GlobalAveragePool, GlobalMaxPool, MaxPool, Op, ReduceMax, ReduceMean
+from cnnir.ops.reduction import Reduction
 from cnnir.passes.fc_to_conv.editor import Editor
 from cnnir.passes.fc_to_conv.layout import Layout
 from cnnir.passes.fc_to_conv.rules import Fit, Layouts, data, known, rules, shape_of
@@ -32,10 +33,18 @@ def reduce_mean(op: ReduceMean, node: Node, layouts: Layouts) -> Fit:
     return _fixed(node, value, layout, letters, kept, largest=False)
 
 
-def pooled_largest(node: Node, value: Value, layout: Layout, axes: Sequence[int], *, keepdims: bool) -> Fit:
+@rules.rule(ReduceMax)
+def reduce_max(op: ReduceMax, node: Node, layouts: Layouts) -> Fit:
     """The maximum over rows and columns, wherever their axes stand."""
-    letters, kept = _reduced(node, layout, axes, keepdims=keepdims)
+    value, layout = data(node, layouts)
+    letters, kept = _reduced(node, layout, op.axes, keepdims=op.keepdims)
     return _fixed(node, value, layout, letters, kept, largest=True)
+
+
+@rules.rule(Reduction)
+def reduction(op: Reduction, node: Node, layouts: Layouts) -> Fit:
+    """No other reduction is a pooling of ours."""
+    raise Unfit(f"{op.kind} over whole maps has no form as pooling with a fixed window here", node)
 
 
 def _reduced(node: Node, layout: Layout, axes: Sequence[int], *, keepdims: bool) -> tuple[str, tuple[str, ...]]:

@@ -41,6 +41,7 @@ from cnnir.ops.elementwise import Broadcasting, Cast
 from cnnir.ops.function import Function
 from cnnir.ops.normalization import LRN
 from cnnir.ops.pooling import GlobalPool
+from cnnir.ops.reduction import Extreme, Reduction
 from cnnir.ops.resize import Resize
 from cnnir.passes.fc_to_conv.foreign import is_elementwise
 from cnnir.passes.fc_to_conv.sizes import image_axes
@@ -100,6 +101,16 @@ def _global_pool(op: object, node: Node, grows: Open) -> str:
 @_RULES.rule(ReduceMean)
 def _mean(op: ReduceMean, node: Node, grows: Open) -> str:
     return "it averages over the whole image" if any(grows(0, axis) for axis in op.axes) else ""
+
+
+@_RULES.rule(Reduction)
+def _reduction(op: Reduction, node: Node, grows: Open) -> str:
+    return "it reduces the whole image" if any(grows(0, axis) for axis in op.axes) else ""
+
+
+@_RULES.rule(Extreme)
+def _extreme(op: Extreme, node: Node, grows: Open) -> str:
+    return "it looks for an extreme of the whole image" if grows(0, op.axis) else ""
 
 
 @_RULES.rule(Distribution)

@@ -16,6 +16,7 @@ from cnnir.dims import bind as bind_dim
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
 from cnnir.ops import Flatten, Gather, MaxPool, Opaque, Pad, Reshape, Shape, Size, Slice
+from cnnir.ops.reduction import Extreme
 from cnnir.passes.base import Journal, Pass, Preserves
 from cnnir.passes.sizes.shape_inference import graph_symbols, retype_inputs
 from cnnir.rewriter import Rewriter
@@ -166,6 +167,8 @@ def _mixes_unseen(graph: Graph, node: Node) -> str | None:
     """Why the images of a batch may not stay apart though the shapes would look the same, None when nothing says so."""
     op = node.op
     axes: tuple[int, ...] = getattr(op, "axes", None) or ()
+    if isinstance(op, Extreme) and op.axis == 0:
+        return "it looks for an extreme along the batch"
     if 0 in axes and not isinstance(op, Slice):
         return "it works along the batch"
     if isinstance(op, Slice) and any(axis == 0 and step < 0 for axis, step in zip(op.axes, op.steps, strict=True)):

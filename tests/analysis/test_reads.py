@@ -41,12 +41,14 @@ from cnnir.ops.elementwise import Comparison, Logic
 from cnnir.ops.function import Function
 from cnnir.ops.integers import IntegerConvolution, IntegerProduct
 from cnnir.ops.quantization import Granular
+from cnnir.ops.reduction import Extreme, Reduction
 from tests.interpreter.single_nodes import Case, random_case
 
 Marks: TypeAlias = NDArray[np.bool_]
 
 HIDING = (
     *(Function, Distribution, PRelu, Cast, Mul, Div, Mod, Pow, Max, Min, Comparison, Logic, Where, Gemm, ConvTranspose),
+    *(Reduction, Extreme),
     *(InstanceNormalization, GroupNormalization, LayerNormalization, Granular, IntegerConvolution, IntegerProduct),
 )
 """Ops that may give the same for other operands: flat pieces, rounding, zero as a factor, one alone, all cut away."""

@@ -51,10 +51,19 @@ from cnnir.ops.assembly import PadMode
 from cnnir.ops.resize import Coordinates, Rounding
 from cnnir.ops.window import AutoPad
 from cnnir.types import DType
-from tests.interpreter import indexing_nodes, layer_nodes, pointwise_nodes
+from tests.interpreter import indexing_nodes, layer_nodes, pointwise_nodes, reducing_nodes
 from tests.interpreter.drawing import MAKERS, Case, Draw, Maker, broadcast_shapes, function, makes
 
-__all__ = ["MAKERS", "Case", "Draw", "indexing_nodes", "layer_nodes", "pointwise_nodes", "random_case"]
+__all__ = [
+    "MAKERS",
+    "Case",
+    "Draw",
+    "indexing_nodes",
+    "layer_nodes",
+    "pointwise_nodes",
+    "random_case",
+    "reducing_nodes",
+]
 
 
 def random_case(op_class: type[Op], seed: int) -> Case:

@@ -44,7 +44,14 @@ from cnnir.ops import (
     Pow,
     PRelu,
     Reciprocal,
+    ReduceL1,
+    ReduceL2,
+    ReduceLogSum,
+    ReduceLogSumExp,
     ReduceMean,
+    ReduceProd,
+    ReduceSum,
+    ReduceSumSquare,
     Resize,
     RMSNormalization,
     Selu,
@@ -67,6 +74,7 @@ COMPUTES: tuple[type[Op], ...] = (
     *(LeakyRelu, Sigmoid, Tanh, HardSigmoid, HardSwish, Add, Sub, Mul, Div, Sum, ReduceMean, Resize),
     *(Elu, Selu, Celu, PRelu, Softplus, Softsign, Swish, Mish, Gelu, LogSoftmax, Exp, Log, Sqrt, Reciprocal, Erf),
     *(Mod, Pow, Mean),
+    *(ReduceSum, ReduceProd, ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum, ReduceLogSumExp),
     *(InstanceNormalization, GroupNormalization, RMSNormalization, LpNormalization, MeanVarianceNormalization),
     *(LpPool, GlobalLpPool),
 )
@@ -196,6 +204,7 @@ def test_every_op_that_computes_is_listed() -> None:
     exact |= {"ThresholdedRelu", "Hardmax", "Abs", "Neg", "Sign", "Floor", "Ceil", "Round", "Not", "IsNaN", "IsInf"}
     exact |= {"Max", "Min", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor", "Where"}
     exact |= {"Shape", "Size", "Gather", "Expand", "Tile"}
+    exact |= {"ReduceMax", "ReduceMin", "ArgMax", "ArgMin"}
     exact |= {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout"}
     # Their results are not all of their operands' type.
     exact |= {"LayerNormalization", "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}

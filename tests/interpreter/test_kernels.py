@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument, InvalidGraph
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NotImplementedThere
 
+from cnnir.errors import CnnirError
 from cnnir.interpreter.kernels import convolution, kernels
 from cnnir.ops import (
     DEFINED,
@@ -27,6 +28,7 @@ from cnnir.ops import (
     ConvTranspose,
     Div,
     Equal,
+    Gather,
     Gelu,
     Greater,
     GreaterOrEqual,
@@ -46,7 +48,10 @@ from cnnir.ops import (
     Pad,
     Pow,
     PRelu,
+    ReduceLogSumExp,
+    ReduceMax,
     ReduceMean,
+    ReduceMin,
     Resize,
     Sigmoid,
     Slice,
@@ -247,6 +252,29 @@ def test_division() -> None:
     quotients = run(Case(Div(), (np.array([1.0, -1.0, 0.0]), np.zeros(3))))[0]
     assert quotients[:2].tolist() == [np.inf, -np.inf]
     assert np.isnan(quotients[2])
+
+
+def test_reductions_of_infinities_and_of_nothing() -> None:
+    """An infinite exponential is the sum; of nothing the least and the largest numbers come out."""
+    rows = np.array([[np.inf, 1, -np.inf], [-np.inf, -np.inf, -np.inf], [500, 500, 500]], np.float32)
+    case = Case(ReduceLogSumExp((1,), keepdims=False), (rows,))
+    (got,), (judged,) = run(case), by_onnxruntime(case)
+    np.testing.assert_allclose(got, judged, rtol=1e-6)
+    np.testing.assert_allclose(got, [np.inf, -np.inf, 500 + np.log(3)], rtol=1e-6)
+    empty = np.zeros((0, 1), np.int8)
+    assert [run(Case(op((0,)), (empty,)))[0].item() for op in (ReduceMax, ReduceMin)] == [-128, 127]
+    assert run(Case(ReduceMax((0,)), (empty.astype(np.float32),)))[0].item() == -np.inf
+
+
+def test_an_index_outside_its_axis() -> None:
+    """A constant one is an error of its own when the node is made, a fed one when it runs."""
+    data = np.arange(3, dtype=np.float32)
+    with pytest.raises(CnnirError, match="gather-index"):
+        Case(Gather(0), (data, np.array([0, 3])), frozenset({1})).graph()
+    for index in (3, -4):
+        with pytest.raises(CnnirError, match="gather-index") as caught:
+            run(Case(Gather(0), (data, np.array([0, index]))))
+        assert (caught.value.node, caught.value.got) == ("node (Gather)", index)
 
 
 def test_slices_that_count_down() -> None:

@@ -20,6 +20,8 @@ from cnnir.ops import (
     DEFINED,
     LRN,
     REGISTRY,
+    ArgMax,
+    ArgMin,
     AveragePool,
     BatchNormalization,
     Cast,
@@ -40,7 +42,11 @@ from cnnir.ops import (
     Op,
     Opaque,
     Pad,
+    ReduceL2,
+    ReduceLogSumExp,
+    ReduceMax,
     ReduceMean,
+    ReduceSum,
     Relu,
     Reshape,
     Resize,
@@ -338,6 +344,16 @@ FORMS: list[Form] = [
          {"keepdims": 0, "noop_with_empty_axes": 1}),
     Form(since(18), "ReduceMean", ReduceMean(()), (), {"noop_with_empty_axes": 1}),
     Form(since(18), "ReduceMean", ReduceMean((0, 1, 2, 3)), (ints(),)),
+    Form(until(12), "ReduceSum", ReduceSum((1, 3)), (), {"axes": [-1, 1]}),
+    Form(since(13), "ReduceSum", ReduceSum((1, 3), keepdims=False), (ints(-1, 1),), {"keepdims": 0}),
+    Form(since(13), "ReduceSum", ReduceSum(()), (), {"noop_with_empty_axes": 1}),
+    Form(until(17), "ReduceMax", ReduceMax((2, 3)), (), {"axes": [2, 3]}),
+    Form(since(18), "ReduceMax", ReduceMax((2, 3)), (ints(2, 3),)),
+    Form(until(17), "ReduceL2", ReduceL2((1,)), (), {"axes": [1]}),
+    Form(since(18), "ReduceLogSumExp", ReduceLogSumExp((0, 1, 2, 3)), (ints(),)),
+    Form(OPSETS, "ArgMax", ArgMax()),
+    Form(since(11), "ArgMin", ArgMin(3, keepdims=False), (), {"axis": -1, "keepdims": 0}),
+    Form(since(12), "ArgMax", ArgMax(1, select_last_index=True), (), {"axis": 1, "select_last_index": 1}),
     Form(until(12), "Split", Split(3, (1, 5)), (), {"axis": 3, "split": [1, 5]}, outputs=2),
     Form(since(13), "Split", Split(3, (1, 5)), (ints(1, 5),), {"axis": -1}, outputs=2),
     Form(until(17), "Split", Split(0, parts=2), outputs=2),
@@ -447,7 +463,17 @@ def test_forms(form: Form) -> None:
 
 def test_forms_cover_what_moved() -> None:
     """Ops whose settings moved from attributes to operands are covered on both sides of the move."""
-    moved = {"Clip": 11, "Squeeze": 13, "Unsqueeze": 13, "Slice": 10, "Pad": 11, "ReduceMean": 18, "Split": 13}
+    moved = {
+        "Clip": 11,
+        "Squeeze": 13,
+        "Unsqueeze": 13,
+        "Slice": 10,
+        "Pad": 11,
+        "ReduceMean": 18,
+        "ReduceSum": 13,
+        "ReduceMax": 18,
+        "Split": 13,
+    }
     for op_type, opset in {**moved, "Dropout": 12}.items():
         forms = [form for form in FORMS if form.op_type == op_type]
         assert any(opset - 1 in form.opsets and form.attributes for form in forms)

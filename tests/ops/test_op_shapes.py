@@ -90,7 +90,7 @@ from cnnir.ops import (
     Xor,
 )
 from cnnir.types import DType, SequenceType, TensorType, UnknownType
-from tests.ops import indexing_examples, layer_examples
+from tests.ops import indexing_examples, layer_examples, reducing_examples
 from tests.ops.sources import SEQUENCE, Given, ShapeText, constant, dims, inferred, shapes, tensor
 
 Operands: TypeAlias = Sequence[Given | None]
@@ -308,8 +308,8 @@ WRONG: list[Wrong] = [
     (Dropout(), [SEQUENCE], "operand-type", ["no tensor"]),
 ]
 
-RIGHT += layer_examples.RIGHT + indexing_examples.RIGHT
-WRONG += layer_examples.WRONG + indexing_examples.WRONG
+RIGHT += layer_examples.RIGHT + indexing_examples.RIGHT + reducing_examples.RIGHT
+WRONG += layer_examples.WRONG + indexing_examples.WRONG + reducing_examples.WRONG
 
 
 def label(case: Right | Wrong) -> str:

@@ -13,6 +13,7 @@ from cnnir.builder import GraphBuilder
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
 from cnnir.ops import (
+    ArgMax,
     Concat,
     Expand,
     Gather,
@@ -20,6 +21,7 @@ from cnnir.ops import (
     MaxPool,
     Opaque,
     Pad,
+    ReduceMax,
     ReduceMean,
     Relu,
     Reshape,
@@ -124,6 +126,8 @@ def with_op(op: Op, *, shape: tuple[int, ...] = (1, 4, 2, 2), twice: bool = Fals
         (with_op(Slice((-1,), (-(2**31),), (0,), (-1,))), "order of the images"),
         (with_op(Pad((1, 0, 0, 0, -1, 0, 0, 0))), "moves the images"),
         (with_op(MaxPool((2, 2), (1, 1), (0, 0, 0, 0), with_indices=True)), "count through all images"),
+        (with_op(ArgMax(0)), "along the batch"),
+        (with_op(ReduceMax((0, 1))), "works along the batch"),
         (indexed(0, 0), "by their place in the batch"),
         (with_op(Tile((2, 1, 1, 1))), "images in front"),
         (with_op(Expand((3, 4, 2, 2))), "batch"),

@@ -16,11 +16,11 @@ from cnnir.ops import (
     Op,
     Opaque,
     PRelu,
-    ReduceMean,
 )
 from cnnir.ops.activation import Distribution
 from cnnir.ops.elementwise import Broadcasting
 from cnnir.ops.function import Function
+from cnnir.ops.reduction import Extreme, Reduction
 
 
 @reads.rule(Opaque)
@@ -58,11 +58,12 @@ def _broadcast(op: Op, place: Place) -> Read:
     return aligned(place, place.axis + len(place.result) - len(place.shape))
 
 
-@reads.rule(ReduceMean)
-def _mean(op: ReduceMean, place: Place) -> Read:
-    if place.axis in op.axes:
+@reads.rule(Reduction, Extreme)
+def _reduced(op: Reduction | Extreme, place: Place) -> Read:
+    axes = (op.axis,) if isinstance(op, Extreme) else op.axes
+    if place.axis in axes:
         return Whole()
-    return Along(place.axis if op.keepdims else place.axis - sum(axis < place.axis for axis in op.axes))
+    return Along(place.axis if op.keepdims else place.axis - sum(axis < place.axis for axis in axes))
 
 
 @reads.rule(Gemm)

@@ -1,12 +1,30 @@
 """Reductions over axes, and what weighs elements along axes against each other."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from cnnir.interpreter.kernels.base import in_float32, kernels, present
-from cnnir.ops import Hardmax, LogSoftmax, ReduceMean, Softmax
+from cnnir.ops import (
+    ArgMax,
+    ArgMin,
+    Hardmax,
+    LogSoftmax,
+    ReduceL1,
+    ReduceL2,
+    ReduceLogSum,
+    ReduceLogSumExp,
+    ReduceMax,
+    ReduceMean,
+    ReduceMin,
+    ReduceProd,
+    ReduceSum,
+    ReduceSumSquare,
+    Softmax,
+)
+from cnnir.ops.reduction import Extreme, Reduction
 from cnnir.weights import AnyArray
 
 
@@ -33,6 +51,70 @@ def _integer_mean(data: AnyArray, axes: tuple[int, ...], *, keepdims: bool) -> A
     up = (floored < 0) & (rests % wide.dtype.type(count) != 0)
     result: AnyArray = floored + up.astype(wide.dtype)
     return result
+
+
+def _largest(x: AnyArray, **over: Any) -> Any:
+    return np.maximum.reduce(x, initial=_lowest(x.dtype), **over)
+
+
+def _least(x: AnyArray, **over: Any) -> Any:
+    return np.minimum.reduce(x, initial=_highest(x.dtype), **over)
+
+
+def _lowest(dtype: np.dtype[Any]) -> Any:
+    if dtype.kind in "iu":
+        return np.iinfo(dtype).min
+    return False if dtype.kind == "b" else -np.inf
+
+
+def _highest(dtype: np.dtype[Any]) -> Any:
+    if dtype.kind in "iu":
+        return np.iinfo(dtype).max
+    return True if dtype.kind == "b" else np.inf
+
+
+def _sum(x: AnyArray, **over: Any) -> Any:
+    return np.add.reduce(x, dtype=x.dtype, **over)
+
+
+def _log_sum_exp(x: AnyArray, axis: tuple[int, ...], *, keepdims: bool) -> Any:
+    """The maximum is taken off first, so that no exponential overflows; one that is infinite is the result."""
+    top = _largest(x, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    found = np.log(_sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return found if keepdims else found.squeeze(axis)
+
+
+_REDUCTIONS: Mapping[type[Reduction], Callable[..., Any]] = {
+    ReduceSum: _sum,
+    ReduceProd: lambda x, **over: np.multiply.reduce(x, dtype=x.dtype, **over),
+    ReduceMax: _largest,
+    ReduceMin: _least,
+    ReduceL1: lambda x, **over: _sum(np.abs(x), **over),
+    ReduceL2: lambda x, **over: np.sqrt(_sum(np.square(x), **over)),
+    ReduceSumSquare: lambda x, **over: _sum(np.square(x), **over),
+    ReduceLogSum: lambda x, **over: np.log(_sum(x, **over)),
+    ReduceLogSumExp: _log_sum_exp,
+}
+
+
+@kernels.rule(*_REDUCTIONS)
+@in_float32
+def reduction(op: Reduction, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """NumPy's reductions, in the tensor's own element type: integers wrap around."""
+    outputs[0][...] = _REDUCTIONS[type(op)](present(inputs, 0), axis=op.axes, keepdims=op.keepdims)
+
+
+@kernels.rule(ArgMax, ArgMin)
+@in_float32
+def extreme(op: Extreme, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """The last one is the first one from behind."""
+    data, find = present(inputs, 0), np.argmax if isinstance(op, ArgMax) else np.argmin
+    if op.select_last_index:
+        places = data.shape[op.axis] - 1 - find(np.flip(data, op.axis), axis=op.axis, keepdims=op.keepdims)
+    else:
+        places = find(data, axis=op.axis, keepdims=op.keepdims)
+    outputs[0][...] = places
 
 
 @kernels.rule(Softmax)

@@ -16,9 +16,27 @@ from cnnir.exporters.onnx.mapping.base import (
     writers,
 )
 from cnnir.graph import Node
-from cnnir.ops import Hardmax, LogSoftmax, ReduceMean, Softmax
+from cnnir.ops import (
+    ArgMax,
+    ArgMin,
+    Hardmax,
+    LogSoftmax,
+    ReduceL1,
+    ReduceL2,
+    ReduceLogSum,
+    ReduceLogSumExp,
+    ReduceMax,
+    ReduceMean,
+    ReduceMin,
+    ReduceProd,
+    ReduceSum,
+    ReduceSumSquare,
+    Softmax,
+)
 from cnnir.ops.activation import Distribution
 from cnnir.ops.base import normalize_axis
+from cnnir.ops.elements import FLOATS
+from cnnir.ops.reduction import Extreme, Reduction
 from cnnir.types import TensorType
 
 _DISTRIBUTIONS: Mapping[str, type[Distribution]] = {
@@ -85,27 +103,62 @@ def _flattened(target: Target, node: Node, op: Distribution, *, trailing: bool) 
     target.emit(node, "Reshape", [summed, shape], [target.name(node.output)])
 
 
-@reads("ReduceMean")
-def read_reduce_mean(source: Source) -> Read:
-    """Axes are an attribute before opset 18; none given means all, or none of them."""
-    rank = source.tensor(0).rank
-    axes = source.ints_anywhere(1, "axes", 18)
+_REDUCTIONS: Mapping[str, type[Reduction]] = {
+    op_class.__name__: op_class
+    for op_class in (
+        *(ReduceMean, ReduceSum, ReduceProd, ReduceMax, ReduceMin, ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum),
+        ReduceLogSumExp,
+    )
+}
+
+
+def _moved(op_type: str) -> int:
+    """The opset since which the axes are an operand."""
+    return 13 if op_type == "ReduceSum" else 18
+
+
+@reads(*_REDUCTIONS)
+def read_reduction(source: Source) -> Read:
+    """Axes are an attribute in old opsets; none given means all, or none of them."""
+    op_type = source.proto.op_type
+    op_class, rank = _REDUCTIONS[op_type], source.tensor(0).rank
+    axes = source.ints_anywhere(1, "axes", _moved(op_type))
     keepdims = source.attributes.flag("keepdims", default=True)
     none_means_none = source.attributes.flag("noop_with_empty_axes")
+    if op_class.takes is FLOATS and (dtype := source.tensor(0).dtype).is_integer:
+        raise Unmapped(f"{op_type} of {dtype.value} is not defined here")
     if not axes:
         axes = () if none_means_none else tuple(range(rank))
-    return ReduceMean(tuple(sorted({normalize_axis(axis, rank) for axis in axes})), keepdims), source.inputs[:1]
+    return op_class(tuple(sorted({normalize_axis(axis, rank) for axis in axes})), keepdims), source.inputs[:1]
 
 
-@writers.rule(ReduceMean)
-def write_reduce_mean(target: Target, node: Node, op: ReduceMean) -> None:
-    """A mean over no axis can be said since opset 18."""
-    keepdims = None if op.keepdims else 0
-    if target.opset < 18:
+@writers.rule(Reduction)
+def write_reduction(target: Target, node: Node, op: Reduction) -> None:
+    """A reduction over no axis can be said since axes are an operand."""
+    keepdims, moved = None if op.keepdims else 0, _moved(op.kind)
+    if target.opset < moved:
         if not op.axes:
-            require_opset(target, node, 18)
-        write_plain(target, node, "ReduceMean", axes=op.axes, keepdims=keepdims)
+            require_opset(target, node, moved)
+        write_plain(target, node, op.kind, axes=op.axes, keepdims=keepdims)
         return
     axes = target.constant(node, "axes", int64(op.axes))
     noop = None if op.axes else 1
-    write_with_settings(target, node, "ReduceMean", [axes], keepdims=keepdims, noop_with_empty_axes=noop)
+    write_with_settings(target, node, op.kind, [axes], keepdims=keepdims, noop_with_empty_axes=noop)
+
+
+@reads("ArgMax", "ArgMin")
+def read_extreme(source: Source) -> Read:
+    """The last of equal ones can be asked for since opset 12."""
+    op_class = ArgMax if source.proto.op_type == "ArgMax" else ArgMin
+    axis = normalize_axis(source.attributes.integer("axis", 0), source.tensor(0).rank)
+    keepdims = source.attributes.flag("keepdims", default=True)
+    return op_class(axis, keepdims, source.attributes.flag("select_last_index")), source.inputs
+
+
+@writers.rule(ArgMax, ArgMin)
+def write_extreme(target: Target, node: Node, op: Extreme) -> None:
+    """The axis counted from the front, which every opset takes."""
+    if op.select_last_index:
+        require_opset(target, node, 12)
+    last = 1 if op.select_last_index else None
+    write_plain(target, node, op.kind, axis=op.axis, keepdims=int(op.keepdims), select_last_index=last)
