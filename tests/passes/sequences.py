@@ -139,7 +139,6 @@ def computed(graph: Graph, feed: Mapping[str, AnyArray]) -> list[AnyArray]:
 def assert_close(expected: AnyArray, found: AnyArray, told: str) -> None:
     """Equal within the tolerance, in the same shape and element type."""
     assert (found.shape, found.dtype) == (expected.shape, expected.dtype), told
-    # Below a hundredth an output is what was left of larger sums: their rounding, not its own size, is the measure.
-    scale = max(float(np.abs(expected).max(initial=0.0)), 1e-2)
+    scale = max(float(np.abs(expected).max(initial=0.0)), 1e-6)
     assert np.isfinite(found).all(), told
     assert np.abs(found - expected).max(initial=0.0) <= TOLERANCE * scale, told
