@@ -22,9 +22,6 @@ from cnnir.passes.sizes.shape_inference import graph_symbols, retype_inputs
 from cnnir.rewriter import Rewriter
 from cnnir.types import TensorType, Type
 
-_ELEMENTWISE = ("Abs", "Ceil", "Erf", "Exp", "Floor", "Gelu", "Log", "Neg", "PRelu", "Pow", "Reciprocal", "Sqrt")
-"""Ops of the ONNX domain without a definition here that work on each element alone."""
-
 
 @dataclass(frozen=True)
 class SetBatch(Pass):
@@ -179,7 +176,7 @@ def _mixes_unseen(graph: Graph, node: Node) -> str | None:
         return "it moves the images along the batch"
     if isinstance(op, MaxPool) and op.with_indices and (node.outputs[1].uses or graph.is_output(node.outputs[1])):
         return "the indices of its maxima count through all images"
-    if isinstance(op, Opaque) and (op.domain or op.op_type not in _ELEMENTWISE):
+    if isinstance(op, Opaque):
         return "nobody here knows whether it works on each image alone"
     return None
 
