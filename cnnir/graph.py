@@ -224,6 +224,10 @@ class Graph:
         """True when the value is an output of the graph."""
         return any(output is value for output in self._outputs)
 
+    def may_be_given(self, value: Value) -> bool:
+        """True for a weight that callers may give another one in the place of: part of the interface, like an input."""
+        return value.weight is not None and value.name in self.provenance.listed
+
     def fresh_name(self, wish: str, *, node: bool = False) -> str:
         """The wished name, or the first of wish_1, wish_2, ... that no value (or node) bears yet."""
         taken: Mapping[str, object] = self._nodes if node else self._values

@@ -131,7 +131,7 @@ class Rewriter:
                 self.erase(node)
                 nodes.append(node)
         for value in self.graph.weights:
-            if not self._is_read(value) and value.name not in self.graph.provenance.listed:
+            if not self._is_read(value) and not self.graph.may_be_given(value):
                 self.erase_weight(value)
                 weights.append(value)
         return nodes, weights

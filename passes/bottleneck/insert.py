@@ -141,7 +141,7 @@ def _refusal(graph: Graph, node: Node, op: Conv, insertion: Insertion, *, named:
     operand, data = node.inputs[1], node.inputs[0]
     if operand is None or operand.weight is None:
         return "the weight is not a constant"
-    if operand.name in graph.provenance.listed:
+    if graph.may_be_given(operand):
         return f"callers may give {operand.name} as an input"
     if not operand.weight.dtype.is_float:
         return f"no weights of type {operand.weight.dtype.value} can be drawn"

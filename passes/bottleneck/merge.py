@@ -74,7 +74,7 @@ def _refusal(graph: Graph, first: Node, second: Node) -> str | None:
         for value in node.inputs[1:]:
             if value is not None and (value.weight is None or not value.weight.dtype.is_float):
                 return f"{value.name} is not a constant of floats"
-            if value is not None and value.name in graph.provenance.listed:
+            if value is not None and graph.may_be_given(value):
                 return f"callers may give {value.name} as an input"
     if not isinstance(first.op, Conv) or not isinstance(second.op, Conv):
         return connected_refusal(first, second)

@@ -230,7 +230,7 @@ def _refusal(graph: Graph, node: Node) -> str | None:
     if operand is None or operand.weight is None:
         return "the second operand is not a constant weight"
     for value in node.operands[1:]:
-        if value.name in graph.provenance.listed:
+        if graph.may_be_given(value):
             return f"callers may give {value.name} as an input"
     if not operand.weight.dtype.is_float:
         return f"weights of type {operand.weight.dtype.value} have no factors of that type"

@@ -131,7 +131,7 @@ def _given(graph: Graph, head: Head) -> list[Unfit]:
         Unfit(f"callers may give {value.name} as an input", node)
         for node in head.fits
         for value in map(named_first, node.operands)
-        if value.name in graph.provenance.listed
+        if graph.may_be_given(value)
     ]
 
 

@@ -55,7 +55,7 @@ def affine(graph: Graph, node: Node, axis: int, channels: int) -> Affine:
     found = _normalization(node, node.op, axis) if isinstance(node.op, BatchNormalization) else None
     found = found or _arithmetic(node, axis, channels)
     for value in node.operands:
-        if value.name in graph.provenance.listed:
+        if graph.may_be_given(value):
             raise Refused(f"callers may give {value.name} as an input")
     if not isinstance(found.source.type, TensorType) or not found.source.type.dtype.is_float:
         raise Refused("integers would be rounded elsewhere")

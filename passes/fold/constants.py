@@ -49,7 +49,7 @@ def fold_constants(rewriter: Rewriter, journal: Journal) -> None:
         if not _is_constant(node):
             _follow(rewriter, journal, node, followed)
             continue
-        given = [value.name for value in node.operands if value.name in rewriter.graph.provenance.listed]
+        given = [value.name for value in node.operands if rewriter.graph.may_be_given(value)]
         if given:
             journal.refuse(f"callers may give {', '.join(given)} as an input", [node])
             continue

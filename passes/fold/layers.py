@@ -66,7 +66,7 @@ def check_layer(graph: Graph, layer: Node, op: Linear, *, needs_bias: bool) -> W
     if weight is None or any(value.weight is None for value in layer.operands[1:]):
         raise Refused("the layer's weights are computed")
     for value in layer.operands[1:]:
-        if value.name in graph.provenance.listed:
+        if graph.may_be_given(value):
             raise Refused(f"callers may give {value.name} as an input")
     if isinstance(op, Gemm) and op.beta == 0:
         raise Refused("the layer leaves its bias out (beta is 0)")

@@ -64,7 +64,7 @@ def fixed(graph: Graph, value: Value) -> str:
     """Why a weight has to stay what it is; empty when it has not."""
     if graph.is_output(value):
         return "it is an output of the network"
-    if value.name in graph.provenance.listed:
+    if graph.may_be_given(value):
         return "callers may give it as an input"
     for node, index in value.uses:
         if node.op.operand(index).role is Role.SETTING:

@@ -61,7 +61,7 @@ class RemoveIdentities(Pass):
             if source is None or source.weight is not None:
                 continue  # what a constant makes is a constant: `fold` sees to it
             others = [value for value in node.operands if value is not source]
-            given = [value.name for value in others if value.name in graph.provenance.listed]
+            given = [value.name for value in others if graph.may_be_given(value)]
             why = f"callers may give {given[0]} as an input" if given else bypass(rewriter, node, source)
             if why is not None:
                 journal.refuse(f"computes nothing, but {why}", [node])

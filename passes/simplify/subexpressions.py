@@ -52,7 +52,7 @@ def _constants(graph: Graph) -> dict[Value, Hashable]:
     found: dict[Value, Hashable] = {}
     for value in graph.weights:
         weight = value.weight
-        if weight is None or value.name in graph.provenance.listed:
+        if weight is None or graph.may_be_given(value):
             continue
         if isinstance(weight.type.bytes, int) and weight.type.bytes <= _SMALL:  # texts have no size
             found[value] = (str(weight.type), weight.array().tobytes())

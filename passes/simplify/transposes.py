@@ -132,7 +132,7 @@ def _source(graph: Graph, value: Value | None, op: Transpose, *, rank: int) -> V
         node = value.producer
         return node.operands[0] if node is not None and node.op == op else None
     shape = value.weight.shape
-    if value.name in graph.provenance.listed or len(shape) > rank:
+    if graph.may_be_given(value) or len(shape) > rank:
         return None
     if all(size == 1 for size in shape) and len(shape) < rank:
         return value
