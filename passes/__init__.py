@@ -4,7 +4,7 @@ from cnnir.passes.base import Change, Journal, Pass, PassResult, Place, Preserve
 from cnnir.passes.checking.value_check import ValueCheck, compare_values
 from cnnir.passes.dead_code import DeadCode
 from cnnir.passes.fc_to_conv import FcToConv
-from cnnir.passes.fold import Fold
+from cnnir.passes.fold import Fold, FoldSettings
 from cnnir.passes.manager import apply
 from cnnir.passes.parts.cut import Cut, cut
 from cnnir.passes.parts.replacement import replace_subgraph
@@ -23,6 +23,7 @@ __all__ = [
     "DeadCode",
     "FcToConv",
     "Fold",
+    "FoldSettings",
     "HalfWeights",
     "InferShapes",
     "Journal",

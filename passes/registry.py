@@ -15,7 +15,7 @@ from cnnir.passes.base import Pass
 from cnnir.passes.bottleneck import Bottleneck, MergeLinear
 from cnnir.passes.dead_code import DeadCode
 from cnnir.passes.fc_to_conv import FcToConv
-from cnnir.passes.fold import Fold
+from cnnir.passes.fold import Fold, FoldSettings
 from cnnir.passes.freeze_inputs import FreezeInputs
 from cnnir.passes.options import option_types
 from cnnir.passes.parts.cut import Cut
@@ -45,6 +45,7 @@ BUILT_IN: tuple[type[Pass], ...] = (
     FcToConv,
     Fold,
     FoldPads,
+    FoldSettings,
     FreezeInputs,
     HalfWeights,
     InferShapes,

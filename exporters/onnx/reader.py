@@ -1,6 +1,7 @@
 """From an ONNX model to a graph."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,6 +35,9 @@ _STANDARD = ("", "ai.onnx")
 def load(path: str | Path, *, bind: Mapping[str, int] | None = None) -> Graph:
     """The graph of an ONNX file. Weights stay in the file's own memory or in the files beside it until they are used.
 
+    What nodes compute of shapes to steer others (the target of a Reshape, the pads of a Pad) is worked out, as numbers
+    or as symbolic dims, by the pass `fold-settings`; `read` leaves a model as it is written.
+
     Args:
         path: Of the file.
         bind: Numbers for symbolic dims, ``{"N": 1}``; the others stay open.
@@ -57,7 +61,9 @@ def load(path: str | Path, *, bind: Mapping[str, int] | None = None) -> Graph:
         raise CnnirError("model-syntax", "the file is no ONNX model, or cut short", node=str(path), hint=hint) from None
     if not model.HasField("graph"):
         raise CnnirError("model-syntax", "the file holds no graph, or is cut short", node=str(path), hint=hint)
-    graph = read(model, file.parent)
+    graph = _graph(model, file.parent)
+    _fold_settings(graph)
+    _note_opaque(graph)
     return graph.bind(**bind) if bind else graph
 
 
@@ -72,6 +78,12 @@ def read(model: ModelProto, folder: Path | None = None) -> Graph:
         CnnirError: ``opset``, ``graph-cycle``, ``name-taken``, ``value-undefined``, ``type-unknown``,
             ``external-data``, or from the inference of a node that contradicts itself.
     """
+    graph = _graph(model, folder)
+    _note_opaque(graph)
+    return graph
+
+
+def _graph(model: ModelProto, folder: Path | None) -> Graph:
     if not model.opset_import:
         raise CnnirError(
             "model-syntax", "the model does not say which opset it is written in", got="no opset_import",
@@ -81,6 +93,23 @@ def read(model: ModelProto, folder: Path | None = None) -> Graph:
     if model.functions:
         model = _inlined(model)
     return _Reader(model, folder).graph
+
+
+def _fold_settings(graph: Graph) -> None:
+    """The graph is nobody else's yet, so that the pass may work on it and not on a clone."""
+    if any(isinstance(node.op, Opaque) for node in graph.nodes):
+        from cnnir.passes.base import Journal  # noqa: PLC0415  most files load without any pass
+        from cnnir.passes.fold import FoldSettings  # noqa: PLC0415
+
+        before = len(graph.nodes)
+        FoldSettings().rewrite(graph, Journal())
+        if len(graph.nodes) < before:
+            graph.notes.append(f"{before - len(graph.nodes)} nodes that only computed settings of others are worked out")
+
+
+def _note_opaque(graph: Graph) -> None:
+    reasons = Counter(f"{node.op.kind}: {node.op.reason}" for node in graph.nodes if isinstance(node.op, Opaque))
+    graph.notes += [f"{count} opaque {line}" for line, count in reasons.items()]
 
 
 def _inlined(model: ModelProto) -> ModelProto:
@@ -295,12 +324,6 @@ class _Reader:
             self._note(f"{len(unread)} weights that nothing reads are left out", unread)
         if self.renamed:
             self._note(f"{len(self.renamed)} nodes bear the name of another and got a number", self.renamed)
-        reasons: dict[str, int] = {}
-        for node in self.graph.nodes:
-            if isinstance(node.op, Opaque):
-                line = f"{node.op.kind}: {node.op.reason}"
-                reasons[line] = reasons.get(line, 0) + 1
-        self.graph.notes += [f"{count} opaque {line}" for line, count in reasons.items()]
 
 
 def _opsets(model: ModelProto) -> dict[str, int]:

@@ -15,9 +15,10 @@ from cnnir.graph import Graph
 from cnnir.passes.base import Journal, Pass
 from cnnir.passes.fold.constants import fold_constants
 from cnnir.passes.fold.scales import fold_scales
+from cnnir.passes.fold.settings import FoldSettings
 from cnnir.rewriter import Rewriter
 
-__all__ = ["Fold"]
+__all__ = ["Fold", "FoldSettings"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Fold(Pass):
         rewriter = Rewriter(graph)
         unused = {value for value in graph.weights if not value.uses}
         if self.constants:
-            fold_constants(rewriter, journal)
+            fold_constants(rewriter, journal, graph.nodes)
         if self.scales:
             fold_scales(rewriter, journal)
         for value in graph.weights:

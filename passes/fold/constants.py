@@ -36,13 +36,18 @@ _SMALL = 1 << 20
 """...or so many bytes; beyond both, the nodes that make it are the smaller file."""
 
 
-def fold_constants(rewriter: Rewriter, journal: Journal) -> None:
-    """Fold every node that reads nothing but constants, and define opaque nodes that become readable by it.
+def fold_constants(rewriter: Rewriter, journal: Journal, nodes: Sequence[Node]) -> None:
+    """Fold nodes that read nothing but constants, and define opaque nodes that become readable by it.
 
     Shape arithmetic on open dims is followed on the way: what comes out as numbers is a constant too.
+
+    Args:
+        rewriter: Of the graph.
+        journal: What was folded, and what was not and why.
+        nodes: Those to look at, in an order in which they can run.
     """
     followed: dict[Value, Dims] = {}
-    for node in rewriter.graph.nodes:
+    for node in nodes:
         if isinstance(node.op, Opaque):
             _define(rewriter, journal, node, node.op)
             _reshape(rewriter, journal, node, followed)
