@@ -103,8 +103,9 @@ def _fold_settings(graph: Graph) -> None:
 
         before = len(graph.nodes)
         FoldSettings().rewrite(graph, Journal())
-        if len(graph.nodes) < before:
-            graph.notes.append(f"{before - len(graph.nodes)} nodes that only computed settings of others are worked out")
+        gone = before - len(graph.nodes)
+        if gone:
+            graph.notes.append(f"{gone} nodes that only computed settings of others are worked out")
 
 
 def _note_opaque(graph: Graph) -> None:

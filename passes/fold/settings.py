@@ -1,7 +1,7 @@
-"""What steers a node (the target of a Reshape, the pads of a Pad, the sizes of a Resize), worked out where it is computed.
+"""What steers a node (the target of a Reshape, the pads of a Pad, the sizes of a Resize), worked out before it runs.
 
-Exporters compute such settings by nodes, often from shapes. As long as they are not known, neither is the result's shape,
-nor that of anything behind it. Whoever loads a file wants shapes; to fold its other constants is a pass of its own.
+Exporters compute such settings by nodes, often from shapes. As long as they are not known, neither is the result's
+shape, nor that of anything behind it. Whoever loads a file wants shapes; its other constants are for `fold`.
 """
 
 from collections.abc import Iterator

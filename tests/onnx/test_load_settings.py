@@ -63,13 +63,13 @@ def test_settings_are_worked_out_and_the_rest_is_left(tmp_path: Path) -> None:
     as_written, as_loaded = (session.run(None, {"x": x}) for session in options)
     ours = graph.run({"x": x})
     for wanted, found, name in zip(as_written, as_loaded, ("y", "w"), strict=True):
-        np.testing.assert_array_equal(found, wanted)
-        np.testing.assert_allclose(ours[name], wanted, rtol=1e-6)
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(wanted))
+        np.testing.assert_allclose(ours[name], np.asarray(wanted), rtol=1e-6)
 
 
 def test_bound_at_load(tmp_path: Path) -> None:
     graph = cnnir.load(saved(split_heads(), tmp_path), bind={"N": 4})
-    assert graph.value("y").type.shape == (4, 2, 3)
+    assert str(graph.value("y").type) == "float32[4, 2, 3]"
     assert graph.plan().arena_bytes > 0
 
 
