@@ -1,5 +1,6 @@
 """Reading dims back from text: a recursive-descent parser of ``+ - * // %`` over ints, names and ``?``."""
 
+import functools
 import json
 import re
 from typing import NoReturn
@@ -19,6 +20,7 @@ _LONGEST = 1000
 """Digits of a number: Python reads no more than some thousands."""
 
 
+@functools.lru_cache(4096)  # a file names the same few dims at every value
 def parse_dim_text(text: str) -> Dim:
     """See `cnnir.dims.parse_dim`."""
     parser = _Parser(text)

@@ -79,12 +79,13 @@ Monomial: TypeAlias = tuple[Atom, ...]
 class SymbolicDim:
     """A symbolic integer in canonical form; immutable, hashable, equal when the canonical forms are."""
 
-    __slots__ = ("_hash", "terms")
+    __slots__ = ("_hash", "_text", "terms")
 
     def __init__(self, terms: Iterable[tuple[Monomial, int]]) -> None:
         """Take terms that are sorted, nonzero, and not constant alone; use `symbol` and operators to make dims."""
         self.terms = tuple(terms)
         self._hash = hash(self.terms)
+        self._text = ""  # made when first asked for: the order of terms goes by it
 
     def __add__(self, other: "Dim") -> "Dim":
         if isinstance(other, UnknownDim):
@@ -142,6 +143,11 @@ class SymbolicDim:
         return self._hash
 
     def __repr__(self) -> str:
+        if not self._text:
+            self._text = self._format()
+        return self._text
+
+    def _format(self) -> str:
         parts: list[str] = []
         for monomial, coefficient in self.terms:
             sign = ("- " if parts else "-") if coefficient < 0 else ("+ " if parts else "")
@@ -241,11 +247,12 @@ def _dim(terms: Mapping[Monomial, int]) -> Dim:
         return 0
     if len(kept) == 1 and () in kept:
         return kept[()]
-    return SymbolicDim(sorted(kept.items(), key=lambda term: _rank(term[0])))
+    return SymbolicDim(sorted(kept.items(), key=_rank) if len(kept) > 1 else kept.items())
 
 
-def _rank(monomial: Monomial) -> tuple[int, list[str]]:
+def _rank(term: tuple[Monomial, int]) -> tuple[int, list[str]]:
     """Terms of high degree first, the constant last."""
+    monomial, _ = term
     return -len(monomial), [str(atom) for atom in monomial]
 
 

@@ -62,11 +62,14 @@ class Inputs:
     def __init__(self, op: "Op", sources: Sequence[Source | None]) -> None:
         self.op = op
         self._sources = tuple(sources)
+        self.types_alone = True
+        """False once the op has looked at more than types."""
 
     def __len__(self) -> int:
         return len(self._sources)
 
     def __iter__(self) -> Iterator[Source | None]:
+        self.types_alone = False
         return iter(self._sources)
 
     def has(self, index: int) -> bool:
@@ -79,6 +82,7 @@ class Inputs:
 
     def weight(self, index: int) -> Weight | None:
         """The operand's contents when it is present and a constant."""
+        self.types_alone = False
         source = self._sources[index] if index < len(self._sources) else None
         return source.weight if source is not None else None
 
@@ -271,6 +275,13 @@ class Op:
         return (UnknownType(inputs.dtype(0)),) * self.num_outputs
 
 
+_inferred: dict[tuple[Op, tuple[Type | None, ...]], tuple[Type, ...]] = {}
+"""Types of the outputs for an op on types that came before and asked for no constraint: networks repeat themselves, and
+reading, editing and verifying infer the same nodes again and again."""
+
+_MOST_INFERRED = 1 << 14
+
+
 def infer(op: Op, sources: Sequence[Source | None], node: str | None = None) -> tuple[tuple[Type, ...], Facts]:
     """Check the op on these inputs and infer its outputs: the one way in for every caller.
 
@@ -280,15 +291,25 @@ def infer(op: Op, sources: Sequence[Source | None], node: str | None = None) -> 
     Raises:
         CnnirError: naming `node`.
     """
-    inputs, facts = Inputs(op, sources), Facts(node)
+    facts = Facts(node)
+    types = tuple(None if source is None else source.type for source in sources)
+    known = _inferred.get((op, types))
+    if known is not None:
+        return known, facts
+    inputs = Inputs(op, sources)
     try:
         _check_arity(op, inputs)
-        if any(source is not None and isinstance(source.type, UnknownType) for source in inputs):
+        if any(isinstance(type_, UnknownType) for type_ in types):
             return op.infer_unknown(inputs), facts
         op.check(inputs)
-        return op.infer(inputs, facts), facts
+        found = op.infer(inputs, facts)
     except CnnirError as error:
         raise (error.at(node) if node is not None else error) from None
+    if inputs.types_alone and not facts.constraints:
+        if len(_inferred) >= _MOST_INFERRED:
+            _inferred.clear()
+        _inferred[op, types] = found
+    return found, facts
 
 
 def _check_arity(op: Op, inputs: Inputs) -> None:
@@ -298,8 +319,8 @@ def _check_arity(op: Op, inputs: Inputs) -> None:
         most = "more" if variadic else len(op.operands)
         wanted = str(required) if required == most else f"{required} to {most}"
         raise CnnirError("operand-count", "wrong number of inputs", expected=wanted, got=len(inputs))
-    for index, source in enumerate(inputs):
-        if source is None and not op.operand(index).optional:
+    for index in range(len(inputs)):
+        if not inputs.has(index) and not op.operand(index).optional:
             raise CnnirError("operand-missing", f"operand {op.operand(index).name} is missing")
 
 
