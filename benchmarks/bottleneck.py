@@ -10,6 +10,7 @@ It takes some minutes and several GiB of memory: the first fully connected layer
 
 import argparse
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 
@@ -17,9 +18,10 @@ import numpy as np
 import onnxruntime
 
 import cnnir
+from cnnir.compare import figures, figures_text
 from cnnir.exporters.onnx import write
 from cnnir.graph import Graph
-from cnnir.passes.bottleneck import Bottleneck, compare, end_to_end
+from cnnir.passes.bottleneck import Bottleneck, end_to_end
 from cnnir.weights import AnyArray
 from tests.models import before_softmax, path, random_input, with_random_weights
 
@@ -65,7 +67,7 @@ def measure(graph: Graph, feed: dict[str, AnyArray], expected: AnyArray, mode: s
     print(f"{mode}: {factorised} of {layers} layers, {seconds:.0f} s")
     print(f"  off by {ours:.1e} of the largest score, by ONNX Runtime {theirs:.1e}, target {LIMIT:g}:", end=" ")
     print("met" if met else "MISSED")
-    print("\n".join(f"  {line}" for line in str(compare(graph, result.graph)).splitlines()), flush=True)
+    print(textwrap.indent(figures_text(figures(graph, result.graph)), "  "), end="", flush=True)
     return met
 
 

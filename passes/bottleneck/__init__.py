@@ -5,20 +5,16 @@ from cnnir.passes.bottleneck.data import batched, data_aware
 from cnnir.passes.bottleneck.end_to_end import EndToEnd, end_to_end
 from cnnir.passes.bottleneck.factors import Decomposition, Metric, decompose
 from cnnir.passes.bottleneck.merge import MergeLinear
-from cnnir.passes.bottleneck.report import Comparison, Row, compare
 from cnnir.passes.bottleneck.select import choose
 
 __all__ = [
     "Bottleneck",
-    "Comparison",
     "Decomposition",
     "EndToEnd",
     "MergeLinear",
     "Metric",
-    "Row",
     "batched",
     "choose",
-    "compare",
     "data_aware",
     "decompose",
     "end_to_end",
