@@ -1,13 +1,17 @@
 """Elementwise arithmetic, comparison and choice with broadcasting, and casts."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 from cnnir.errors import CnnirError
 from cnnir.ops.base import Facts, Inputs, Op, Operand, require_same_dtype
 from cnnir.ops.broadcasting import broadcast
-from cnnir.ops.elements import BOOLS, FLOATS, NUMBERS, REAL, SIGNED_WIDE, Elements
+from cnnir.ops.elements import BOOLS, FLOATS, NARROW_FLOATS, NUMBERS, REAL, SIGNED_WIDE, Elements
 from cnnir.types import DType, TensorType, Type, UnknownType
+
+Rounding: TypeAlias = Literal["up", "down", "nearest"]
+
+ROUNDINGS: tuple[Rounding, ...] = ("up", "down", "nearest")
 
 
 @dataclass(frozen=True)
@@ -191,8 +195,23 @@ class Cast(Op):
     """
 
     to: DType
+    saturate: bool = True
+    """Whether what is too large for a float of 8 bits becomes its largest number, else infinity or NaN; True for other
+    types."""
+    rounding: Rounding = "up"
+    """For ``float8_e8m0fnu``, powers of two: to the next one up, or down, or to the nearest one, up from the middle;
+    the default for other types."""
+
+    def __post_init__(self) -> None:
+        # One meaning, one form: ops are compared by their attributes.
+        if not NARROW_FLOATS.holds(self.to) or self.to.is_packed:
+            object.__setattr__(self, "saturate", True)
+        if self.to is not DType.FLOAT8E8M0 and self.rounding in ROUNDINGS:
+            object.__setattr__(self, "rounding", ROUNDINGS[0])
 
     def check(self, inputs: Inputs) -> None:
+        if self.rounding not in ROUNDINGS:
+            raise CnnirError("cast-rounding", "no such rounding", expected=" or ".join(ROUNDINGS), got=self.rounding)
         for dtype in (inputs.dtype(0), self.to):
             if dtype in (DType.STRING, DType.COMPLEX64, DType.COMPLEX128):
                 raise CnnirError(

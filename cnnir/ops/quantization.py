@@ -13,11 +13,12 @@ from cnnir.types import DType, TensorType, Type, UnknownType
 
 BYTES = (DType.INT8, DType.UINT8)
 SCALES = (DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16)
-TARGETS = (*BYTES, DType.INT16, DType.UINT16, DType.INT4, DType.UINT4, DType.INT2, DType.UINT2)
-SOURCES = (
-    *(*TARGETS, DType.INT32, DType.FLOAT4E2M1, DType.FLOAT6E2M3, DType.FLOAT6E3M2),
-    *(DType.FLOAT8E4M3FN, DType.FLOAT8E4M3FNUZ, DType.FLOAT8E5M2, DType.FLOAT8E5M2FNUZ),
+EIGHT_BITS = (DType.FLOAT8E4M3FN, DType.FLOAT8E4M3FNUZ, DType.FLOAT8E5M2, DType.FLOAT8E5M2FNUZ)
+TARGETS = (
+    *(*BYTES, DType.INT16, DType.UINT16, DType.INT4, DType.UINT4, DType.INT2, DType.UINT2),
+    *(*EIGHT_BITS, DType.FLOAT4E2M1, DType.FLOAT6E2M3, DType.FLOAT6E3M2),
 )
+SOURCES = (*TARGETS, DType.INT32)
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,16 @@ class Granular(Op):
 
 @dataclass(frozen=True)
 class QuantizeLinear(Granular):
-    """``saturate(round(x / y_scale) + y_zero_point)``, halves rounded to the even number.
+    """``saturate(round(x / y_scale) + y_zero_point)`` as an integer, halves rounded to the even number.
 
-    ONNX operator specification: QuantizeLinear, to integers.
+    A float is rounded once, when the zero point is added. ONNX operator specification: QuantizeLinear.
     """
+
+    saturate: bool = True
+    """Whether what is too large for a float of 8 bits becomes its largest number, else infinity or NaN; True for other
+    types."""
+    precision: DType | None = None
+    """In which x is divided; None for that of the scale."""
 
     operands: ClassVar[tuple[Operand, ...]] = (
         Operand("x"),
@@ -77,9 +84,16 @@ class QuantizeLinear(Granular):
         Operand("y_zero_point", Role.STATISTIC, optional=True),
     )
 
+    def __post_init__(self) -> None:
+        # One meaning, one form: ops are compared by their attributes.
+        if self.to not in EIGHT_BITS:
+            object.__setattr__(self, "saturate", True)
+
     def check(self, inputs: Inputs) -> None:
         if self.to not in TARGETS:
             raise CnnirError("quantize-mode", f"quantisation to {self.to.value} is not defined here")
+        if self.precision not in (None, *SCALES):
+            raise CnnirError("quantize-mode", f"division in {self.precision.value} is not defined here")
         data = inputs.tensor(0)
         if data.dtype not in (*SCALES, DType.INT32):
             raise CnnirError("operand-dtype", "x cannot be quantised", expected="floats or int32", got=data.dtype.value)

@@ -29,10 +29,6 @@ RANDOM: Mapping[str, str] = {
 
 WITHOUT_FALLBACK: Mapping[str, str] = {
     "test_batchnorm_*_training_mode": "it is in training mode",
-    "test_cast*_to_FLOAT[48]*": "casts to 8-bit floats are not defined here",
-    "test_quantizelinear_e4m3fn": "quantisation to float8_e4m3fn is not defined here",
-    "test_quantizelinear_e5m2": "quantisation to float8_e5m2 is not defined here",
-    "test_quantizelinear_float4e2m1": "quantisation to float4_e2m1fn is not defined here",
     "test_dropout_default": "it has a seed",
     "test_dropout_default_[mr]*": "it has a seed",
     "test_training_dropout_*": "it is in training mode",

@@ -31,11 +31,6 @@ READABLE = {op_class.__name__ for op_class in DEFINED} | {"Constant", "Upsample"
 
 OPAQUE: Mapping[str, str] = {
     "test_batchnorm_*_training_mode*": "it is in training mode",
-    "test_quantizelinear_e4m3fn*": "quantisation to float8_e4m3fn is not defined here",
-    "test_quantizelinear_e5m2*": "quantisation to float8_e5m2 is not defined here",
-    "test_quantizelinear_float4e2m1*": "quantisation to float4_e2m1fn is not defined here",
-    "test_cast*_to_FLOAT4E2M1*": "casts to 8-bit floats are not defined here",
-    "test_cast*_to_FLOAT8E*": "casts to 8-bit floats are not defined here",
     "test_dropout_default": "it has a seed",
     "test_dropout_default_mask": "it has a seed",
     "test_dropout_default_mask_ratio:constants": "it has a seed",

@@ -77,7 +77,7 @@ WRONG: list[tuple[Op, Sequence[Given | None], str, Sequence[str]]] = [
     (GlobalLpPool(0), [IMAGE], "norm-order", ["got 0"]),
     (QuantizeLinear(DType.UINT8, 1), [IMAGE, tensor(5)], "quantize-scale", ["y_scale", "expected 6", "got 5"]),
     (QuantizeLinear(DType.UINT8), [IMAGE, ONE, INT8], "dtype-mismatch", ["expected uint8", "got int8"]),
-    (QuantizeLinear(DType.FLOAT8E5M2), [IMAGE, ONE], "quantize-mode", ["float8_e5m2"]),
+    (QuantizeLinear(DType.FLOAT8E8M0), [IMAGE, ONE], "quantize-mode", ["float8_e8m0fnu"]),
     (QuantizeLinear(DType.INT8, 3, 4), [IMAGE, tensor(2, 6, 8, 2)], "quantize-scale", ["expected 3", "got 2"]),
     (QuantizeLinear(DType.INT8, 3, -1), [IMAGE, tensor(9)], "quantize-block", ["got -1"]),
     (DequantizeLinear(DType.FLOAT32), [IMAGE, ONE], "operand-dtype", ["float32 to float32"]),

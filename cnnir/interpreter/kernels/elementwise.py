@@ -9,7 +9,6 @@ from cnnir.interpreter.kernels.base import in_float32, kernels, present
 from cnnir.ops import (
     Add,
     And,
-    Cast,
     Div,
     Equal,
     Greater,
@@ -107,13 +106,6 @@ def variadic(op: Arithmetic, inputs: Sequence[AnyArray | None], outputs: Sequenc
         combine(out, term, out=out)
     if isinstance(op, Mean):
         np.divide(out, len(terms), out=out)
-
-
-@kernels.rule(Cast)
-def cast(op: Cast, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
-    """Floats to integers truncate; what does not fit is undefined in ONNX, so it does not warn."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        np.copyto(outputs[0], present(inputs, 0).astype(outputs[0].dtype))
 
 
 @kernels.rule(Where)

@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnir.interpreter.kernels.base import kernels, optional, present
 from cnnir.interpreter.kernels.convolution import conv
+from cnnir.interpreter.kernels.narrow import narrowed
 from cnnir.ops import (
     ConvInteger,
     DequantizeLinear,
@@ -55,11 +56,16 @@ def _spread(op: Granular, given: AnyArray, shape: tuple[int, ...]) -> AnyArray:
 
 @kernels.rule(QuantizeLinear)
 def quantize(op: QuantizeLinear, inputs: Arrays, outputs: Sequence[AnyArray]) -> None:
-    """The division is made in the scale's type."""
+    """The division is made in the scale's type, if no other one is said."""
     x, scale, zero = present(inputs, 0), present(inputs, 1), optional(inputs, 2)
-    spread = _spread(op, scale, x.shape)
+    precision = scale.dtype if op.precision is None else op.precision.numpy
+    divided = (x.astype(precision) / _spread(op, scale.astype(precision), x.shape)).astype(np.float64)
     zeros = None if zero is None else _spread(op, zero, x.shape)
-    _saturated((x.astype(scale.dtype) / spread).astype(np.float64), zeros, outputs[0])
+    if op.to.is_integer:
+        _saturated(divided, zeros, outputs[0])
+        return
+    shifted = divided if zeros is None else divided + zeros.astype(np.float64)
+    outputs[0][...] = narrowed(shifted, op.to, saturate=op.saturate)
 
 
 @kernels.rule(DequantizeLinear)

@@ -156,18 +156,13 @@ def write_clip(target: Target, node: Node, op: Clip) -> None:
 
 @reads("Cast")
 def read_cast(source: Source) -> Read:
-    """Saturation and rounding matter for 8-bit floats alone, which stay opaque."""
+    """To bfloat16 since opset 13, to floats of 8 bits since 19, of 4 since 23, to powers of two since 24."""
     return _cast(source, dtype_of(source.attributes.integer("to"))), source.inputs
 
 
 def _cast(source: Source, to: DType) -> Cast:
-    if (
-        source.attributes.integer("saturate", 1) != 1
-        or source.attributes.text("round_mode", "up") != "up"
-        or (to.is_float and to.bits in (4, 8))
-    ):
-        raise Unmapped("casts to 8-bit floats are not defined here")
-    return Cast(to)
+    rounding = source.attributes.text("round_mode", "up")
+    return Cast(to, source.attributes.flag("saturate", default=True), rounding)  # type: ignore[arg-type]
 
 
 @reads("CastLike")
@@ -181,5 +176,8 @@ def read_cast_like(source: Source) -> Read:
 
 @writers.rule(Cast)
 def write_cast(target: Target, node: Node, op: Cast) -> None:
-    """Since opset 6."""
-    write_plain(target, node, "Cast", to=CODES[op.to])
+    """Since opset 6; what only some element types heed is said where it is not the default."""
+    write_plain(
+        target, node, "Cast", to=CODES[op.to], saturate=None if op.saturate else 0,
+        round_mode=None if op.rounding == "up" else op.rounding,
+    )  # fmt: skip

@@ -38,14 +38,12 @@ def _granularity(source: Source) -> tuple[int, int]:
 
 @reads("QuantizeLinear")
 def read_quantize(source: Source) -> Read:
-    """Axes since opset 13, blocks and ``output_dtype`` since 21; to integers."""
+    """Axes since opset 13, floats of 8 bits since 19, blocks and ``output_dtype`` since 21, ``precision`` since 23."""
     stated = source.attributes.integer("output_dtype", 0)
     to = source.dtype(2) or (dtype_of(stated) if stated else DType.UINT8)
-    if to.is_integer:
-        source.attributes.integer("saturate", 1)  # floats of 8 bits alone heed it
-    if source.attributes.integer("precision", 0):
-        raise Unmapped("a precision of its own is not defined here")
-    return QuantizeLinear(to, *_granularity(source)), source.inputs
+    saturate, precision = source.attributes.flag("saturate", default=True), source.attributes.integer("precision", 0)
+    op = QuantizeLinear(to, *_granularity(source), saturate, dtype_of(precision) if precision else None)
+    return op, source.inputs
 
 
 @reads("DequantizeLinear")
@@ -62,7 +60,9 @@ def read_dequantize(source: Source) -> Read:
 def write_quantize(target: Target, node: Node, op: QuantizeLinear) -> None:
     """The result's type is that of the zero point, or said by an attribute since opset 21."""
     says = len(node.operands) < 3 and op.to is not DType.UINT8
-    _write_granular(target, node, op, 21 if says else 10, says=says)
+    precision = None if op.precision is None else CODES[op.precision]
+    least = 23 if precision is not None else 21 if says else 10
+    _write_granular(target, node, op, least, says=says, saturate=None if op.saturate else 0, precision=precision)
 
 
 @writers.rule(DequantizeLinear)
@@ -73,13 +73,15 @@ def write_dequantize(target: Target, node: Node, op: DequantizeLinear) -> None:
     _write_granular(target, node, op, 23 if says else 10, says=says)
 
 
-def _write_granular(target: Target, node: Node, op: Granular, least: int, *, says: bool) -> None:
+def _write_granular(
+    target: Target, node: Node, op: Granular, least: int, *, says: bool, **attributes: int | None
+) -> None:
     scale = node.operands[1].type
     one = not isinstance(scale, TensorType) or scale.rank == 0
     require_opset(target, node, max(least, 10 if one else 21 if op.block_size else 13))
     write_plain(
         target, node, op.kind, axis=None if one else op.axis, block_size=op.block_size or None,
-        output_dtype=CODES[op.to] if says else None,
+        output_dtype=CODES[op.to] if says else None, **attributes,
     )  # fmt: skip
 
 
