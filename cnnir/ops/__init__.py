@@ -68,7 +68,7 @@ from cnnir.ops.function import (
 from cnnir.ops.indexing import Expand, Gather, Shape, Size, Tile
 from cnnir.ops.integers import ConvInteger, MatMulInteger, QLinearConv, QLinearMatMul
 from cnnir.ops.linear import Gemm, MatMul
-from cnnir.ops.normalization import LRN, BatchNormalization
+from cnnir.ops.normalization import LRN, BatchNormalization, TrainingBatchNormalization
 from cnnir.ops.opaque import Opaque
 from cnnir.ops.pooling import AveragePool, GlobalAveragePool, GlobalLpPool, GlobalMaxPool, LpPool, MaxPool
 from cnnir.ops.quantization import DequantizeLinear, DynamicQuantizeLinear, QuantizeLinear
@@ -103,7 +103,8 @@ DEFINED: tuple[type[Op], ...] = (
     *(InstanceNormalization, GroupNormalization, LayerNormalization, RMSNormalization, LpNormalization),
     *(MeanVarianceNormalization, LpPool, GlobalLpPool),
     *(QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear, QLinearConv, ConvInteger, QLinearMatMul, MatMulInteger),
-    *(BatchNormalization, LRN, Relu, LeakyRelu, Clip, Sigmoid, Tanh, HardSigmoid, HardSwish, Softmax),
+    *(BatchNormalization, TrainingBatchNormalization, LRN),
+    *(Relu, LeakyRelu, Clip, Sigmoid, Tanh, HardSigmoid, HardSwish, Softmax),
     *(Elu, Selu, Celu, ThresholdedRelu, PRelu, Softplus, Softsign, Swish, Mish, Gelu, LogSoftmax, Hardmax),
     *(Abs, Neg, Sign, Exp, Log, Sqrt, Reciprocal, Floor, Ceil, Round, Erf, Not, IsNaN, IsInf),
     *(Add, Sub, Mul, Div, Mod, Pow, Sum, Mean, Max, Min, Cast),
@@ -236,6 +237,7 @@ __all__ = [
     "Tanh",
     "ThresholdedRelu",
     "Tile",
+    "TrainingBatchNormalization",
     "Transpose",
     "Unsqueeze",
     "Where",

@@ -171,6 +171,8 @@ class Dropout(Op):
     """Kept for whoever trains the network further."""
     with_mask: bool = False
     """A second output: which elements were kept; all of them."""
+    seed: int | None = None
+    """Of the draws in training; kept likewise."""
 
     singles: ClassVar[tuple[str, ...]] = ("ratio",)
 

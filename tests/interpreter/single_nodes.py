@@ -44,6 +44,7 @@ from cnnir.ops import (
     Sub,
     Sum,
     Tanh,
+    TrainingBatchNormalization,
     Transpose,
     Unsqueeze,
 )
@@ -242,6 +243,16 @@ def batch_normalization(draw: Draw) -> Case:
     parts = [draw.tensor(shape[1]) for _ in range(3)]
     variance = draw.rng.uniform(0.2, 2.0, shape[1]).astype(np.float32)
     return Case(BatchNormalization(draw.choose([2**-17, 2**-7])), (draw.tensor(*shape), *parts, variance))
+
+
+@makes(TrainingBatchNormalization)
+def training_batch_normalization(draw: Draw) -> Case:
+    """Several elements a channel, or the result is what is left of a difference."""
+    shape = (draw.number(2, 3), draw.number(1, 4), *draw.numbers(draw.number(0, 3), 1, 4))
+    parts = [draw.tensor(shape[1]) for _ in range(3)]
+    variance = draw.rng.uniform(0.2, 2.0, shape[1]).astype(np.float32)
+    op = TrainingBatchNormalization(draw.choose([2**-10, 2**-7]), draw.choose([0.5, 0.75]))
+    return Case(op, (draw.tensor(*shape), *parts, variance))
 
 
 @makes(LRN)

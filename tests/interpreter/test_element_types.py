@@ -64,6 +64,7 @@ from cnnir.ops import (
     Sum,
     Swish,
     Tanh,
+    TrainingBatchNormalization,
 )
 from cnnir.types import DType
 from tests.interpreter.judges import AnyArray, by_onnxruntime, run
@@ -71,6 +72,7 @@ from tests.interpreter.single_nodes import Case, random_case
 
 COMPUTES: tuple[type[Op], ...] = (
     *(Conv, ConvTranspose, AveragePool, GlobalAveragePool, Gemm, MatMul, BatchNormalization, LRN, Softmax),
+    TrainingBatchNormalization,
     *(LeakyRelu, Sigmoid, Tanh, HardSigmoid, HardSwish, Add, Sub, Mul, Div, Sum, ReduceMean, Resize),
     *(Elu, Selu, Celu, PRelu, Softplus, Softsign, Swish, Mish, Gelu, LogSoftmax, Exp, Log, Sqrt, Reciprocal, Erf),
     *(Mod, Pow, Mean),

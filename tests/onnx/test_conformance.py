@@ -30,17 +30,14 @@ READABLE = {op_class.__name__ for op_class in DEFINED} | {"Constant", "Upsample"
 """ONNX ops that become defined ops or weights."""
 
 OPAQUE: Mapping[str, str] = {
-    "test_batchnorm_*_training_mode*": "it is in training mode",
-    "test_dropout_default": "it has a seed",
-    "test_dropout_default_mask": "it has a seed",
-    "test_dropout_default_mask_ratio:constants": "it has a seed",
-    "test_dropout_default_ratio:constants": "it has a seed",
     "test_resize_*_antialias*": "antialias is not defined here",
     "test_resize_*_cubic*": "mode is not defined here",
     "test_resize_*_exclude_outside*": "exclude_outside is not defined here",
     "test_resize_*_nearest_not_*": "keep_aspect_ratio_policy is not defined here",
     "test_resize_tf_crop_and_resize*": "coordinates is not defined here",
-    "test_training_dropout*:constants": "it is in training mode",
+    "test_training_dropout:constants": "it drops elements at random",
+    "test_training_dropout_mask:constants": "it drops elements at random",
+    "test_training_dropout_default*:constants": "it drops elements at random",
 }
 """Cases, as patterns, that run as opaque nodes by onnx's own implementation, and why."""
 

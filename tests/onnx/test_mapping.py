@@ -59,6 +59,7 @@ from cnnir.ops import (
     Squeeze,
     Sum,
     Tile,
+    TrainingBatchNormalization,
     Transpose,
     Unsqueeze,
 )
@@ -86,6 +87,7 @@ def history() -> dict[str, list[int]]:
     for schema in defs.get_all_schemas_with_history():
         if not schema.domain:
             found.setdefault(schema.name, []).append(schema.since_version)
+    found["TrainingBatchNormalization"] = found["BatchNormalization"]
     return {name: sorted(versions) for name, versions in found.items()}
 
 
@@ -442,6 +444,11 @@ FORMS: list[Form] = [
          {"epsilon": 0.5, "momentum": 0.75, "spatial": 1}),
     Form(since(14), "BatchNormalization", BatchNormalization(0.5, 0.75), (np.zeros(3, np.float32),) * 4,
          {"epsilon": 0.5, "momentum": 0.75, "training_mode": 0}),
+    Form(since(14), "BatchNormalization", TrainingBatchNormalization(0.5, 0.75), (np.zeros(3, np.float32),) * 4,
+         {"epsilon": 0.5, "momentum": 0.75, "training_mode": 1}, outputs=3),
+    Form(since(12), "Dropout", Dropout(0.25, seed=3), (scalar(0.25),), {"seed": 3}),
+    Form(since(12), "Dropout", Dropout(0.25, with_mask=True), (scalar(0.25), np.zeros((), np.bool_)), outputs=2),
+    Form(since(12), "Dropout", Dropout(0.0), (scalar(0.0), np.ones((), np.bool_))),
     Form(OPSETS, "Shape", Shape()),
     Form(since(15), "Shape", Shape(1, -1), (), {"start": 1, "end": -1}),
     Form(since(15), "Shape", Shape(0, 0), (), {"end": 0}),
@@ -528,14 +535,13 @@ OPAQUE: list[tuple[ModelProto, str]] = [
         "coordinates is not defined here",
     ),
     (Form(OPSETS, "Relu", Relu(), (), {"speed": 3}).model(NEWEST), "its attribute speed is not defined here"),
-    (Form(OPSETS, "Dropout", Relu(), (), {"seed": 3}).model(NEWEST), "it has a seed"),
     (
         Form(since(12), "Dropout", Relu(), (scalar(0.5), np.ones((), np.bool_))).model(NEWEST),
-        "it is in training mode",
+        "it drops elements at random",
     ),
     (
-        Form(since(14), "BatchNormalization", Relu(), (np.zeros(3, np.float32),) * 4, {"training_mode": 1}).model(21),
-        "it is in training mode",
+        Form(until(13), "BatchNormalization", Relu(), (np.zeros(3, np.float32),) * 4, {}, outputs=5).model(13),
+        "its output saved_var is read",
     ),
     (
         Form(until(8), "BatchNormalization", Relu(), (np.zeros(3, np.float32),) * 4, {"spatial": 0}).model(8),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cnnir.analysis.reach import IDENTITY, window
-from cnnir.analysis.reads.base import Along, Place, Read, Unknown, Whole, aligned, reads, shape_of
+from cnnir.analysis.reads.base import Along, Nothing, Place, Read, Unknown, Whole, aligned, reads, shape_of
 from cnnir.ops import (
     LRN,
     BatchNormalization,
@@ -16,6 +16,7 @@ from cnnir.ops import (
     Op,
     Opaque,
     PRelu,
+    TrainingBatchNormalization,
 )
 from cnnir.ops.activation import Distribution
 from cnnir.ops.elementwise import Broadcasting
@@ -46,6 +47,16 @@ def _weighed(op: Distribution, place: Place) -> Read:
 @reads.rule(BatchNormalization)
 def _normalised(op: BatchNormalization, place: Place) -> Read:
     return Along(place.axis if place.operand == 0 else 1)
+
+
+@reads.rule(TrainingBatchNormalization)
+def _trained(op: TrainingBatchNormalization, place: Place) -> Read:
+    """The statistics of a channel are those of the whole batch; the running ones go into none but themselves."""
+    if place.operand in (3, 4):
+        return Along(0) if place.output == place.operand - 2 else Nothing()
+    if place.output:
+        return Nothing() if place.operand else Along(0) if place.axis == 1 else Whole()
+    return Along(1) if place.operand or place.axis == 1 else Whole()
 
 
 @reads.rule(LRN)

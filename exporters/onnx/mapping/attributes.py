@@ -74,10 +74,6 @@ class Attributes:
             name, AttributeProto.STRINGS, lambda item: tuple(decoded(part, name) for part in item.strings)
         )
 
-    def given(self, name: str) -> bool:
-        """True when it is there, whatever it says; it is then taken."""
-        return self._left.pop(name, None) is not None
-
     def _take(
         self, name: str, kind: "AttributeProto.AttributeType", contents: Callable[[AttributeProto], T]
     ) -> T | None:

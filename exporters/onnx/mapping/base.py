@@ -268,14 +268,19 @@ def require_opset(target: Target, node: Node, least: int) -> None:
         )  # fmt: skip
 
 
-def require_types(node: Node, opset: int) -> None:
+def require_types(node: Node, opset: int, op_type: str | None = None) -> None:
     """Refuse to write a node whose element types the operator set does not take.
+
+    Args:
+        node: What is to be written.
+        opset: Where.
+        op_type: ONNX's name of it, where it is not the op's own.
 
     Raises:
         CnnirError: ``opset``.
     """
     try:
-        schema = defs.get_schema(node.op.kind, opset, "")
+        schema = defs.get_schema(op_type or node.op.kind, opset, "")
     except defs.SchemaError:  # written under another name
         return
     operands = zip(node.inputs, itertools.chain(schema.inputs, itertools.repeat(schema.inputs[-1])), strict=False)

@@ -3,7 +3,17 @@
 from typing import Any
 
 from cnnir.exporters.onnx.mapping.attributes import Unmapped
-from cnnir.exporters.onnx.mapping.base import Read, Source, Target, reads, require_opset, write_plain, writers
+from cnnir.exporters.onnx.mapping.base import (
+    OUTPUT_NAME,
+    Read,
+    Source,
+    Target,
+    reads,
+    require_opset,
+    require_types,
+    write_plain,
+    writers,
+)
 from cnnir.graph import Node
 from cnnir.ops import (
     LRN,
@@ -18,6 +28,7 @@ from cnnir.ops import (
     LpPool,
     MatMul,
     MaxPool,
+    TrainingBatchNormalization,
 )
 from cnnir.ops.window import AUTO_PADS, AutoPad
 
@@ -232,22 +243,44 @@ def read_matmul(source: Source) -> Read:
 
 @reads("BatchNormalization")
 def read_batch_normalization(source: Source) -> Read:
-    """In inference form: one output; ``training_mode`` since 14."""
+    """An attribute says whether it trains since opset 14; before, it trains where it has more outputs than one."""
     if source.tensor(0).rank < 2:
         raise Unmapped("its input has no axis of channels")
-    if source.attributes.flag("training_mode"):
-        raise Unmapped("it is in training mode")
     if source.opset < 9 and source.attributes.integer("spatial", 1) != 1:
         raise Unmapped("it normalises each position apart")
-    source.drop_output(1, "statistics")
-    op = BatchNormalization(source.attributes.number("epsilon", 1e-5), source.attributes.number("momentum", 0.9))
-    return op, source.inputs
+    numbers = source.attributes.number("epsilon", 1e-5), source.attributes.number("momentum", 0.9)
+    if source.opset < 14:
+        training = len(source.outputs) > 1
+        # What the backward pass is helped by: the specification does not say what of the variance is kept.
+        for index, name in ((4, "saved_var"), (3, "saved_mean")):
+            source.drop_output(index, name)
+    else:
+        training = source.attributes.flag("training_mode")
+    if not training:
+        return BatchNormalization(*numbers), source.inputs
+    return TrainingBatchNormalization(*numbers), source.inputs
 
 
 @writers.rule(BatchNormalization)
 def write_batch_normalization(target: Target, node: Node, op: BatchNormalization) -> None:
     """The same in all opsets, in inference form."""
     write_plain(target, node, "BatchNormalization", epsilon=op.epsilon, momentum=op.momentum)
+
+
+@writers.rule(TrainingBatchNormalization)
+def write_training_batch_normalization(target: Target, node: Node, op: TrainingBatchNormalization) -> None:
+    """With five outputs before opset 14, whose number says that it trains."""
+    require_types(node, target.opset, "BatchNormalization")
+    outputs = [target.name(value) for value in node.outputs]
+    for name, like in (("saved_mean", node.outputs[1]), ("saved_var", node.outputs[2])) if target.opset < 14 else ():
+        known = node.metadata.get(OUTPUT_NAME + name)
+        outputs.append(target.temporary(node, name, like.type) if known is None else known)
+        target.declare(outputs[-1], like.type)
+    inputs = [target.name(value) for value in node.inputs]
+    training = 1 if target.opset >= 14 else None
+    target.emit(
+        node, "BatchNormalization", inputs, outputs, epsilon=op.epsilon, momentum=op.momentum, training_mode=training
+    )
 
 
 @reads("LRN")

@@ -101,19 +101,21 @@ def write_identity(target: Target, node: Node, op: Identity) -> None:
 
 @reads("Dropout")
 def read_dropout(source: Source) -> Read:
-    """The ratio is an attribute before opset 12; training_mode came with it. The mask is boolean since 10."""
+    """The ratio is an attribute before opset 12; seed and training_mode came with it. The mask is boolean since 10.
+
+    In training a ratio of 0 drops nothing, and what is kept is multiplied by 1.
+    """
+    seed = None
     if source.opset < 12:
         ratio = source.attributes.number("ratio", 0.5)
     else:
-        stated = source.scalar_setting(1, "ratio")
+        stated, seed = source.scalar_setting(1, "ratio"), source.attributes.optional_integer("seed")
         ratio = 0.5 if stated is None else float(stated)
-        if source.scalar_setting(2, "training_mode"):
-            raise Unmapped("it is in training mode")
-        if source.attributes.given("seed"):
-            raise Unmapped("it has a seed")
+        if ratio and source.scalar_setting(2, "training_mode"):
+            raise Unmapped("it drops elements at random")
     if source.opset < 10:
         source.drop_output(1, "mask")
-    return Dropout(ratio, with_mask=len(source.outputs) > 1), source.inputs[:1]
+    return Dropout(ratio, with_mask=len(source.outputs) > 1, seed=seed), source.inputs[:1]
 
 
 @writers.rule(Dropout)
@@ -121,6 +123,8 @@ def write_dropout(target: Target, node: Node, op: Dropout) -> None:
     """A mask that nobody reads is written again as it came."""
     inputs = [target.name(node.inputs[0])]
     outputs = [target.name(value) for value in node.outputs]
+    if op.seed is not None:
+        require_opset(target, node, 12)
     if op.with_mask:
         require_opset(target, node, 10)
     elif OUTPUT_NAME + "mask" in node.metadata and target.opset < 10:
@@ -131,7 +135,7 @@ def write_dropout(target: Target, node: Node, op: Dropout) -> None:
         return
     if op.ratio != 0.5:
         inputs.append(target.constant(node, "ratio", np.asarray(op.ratio, np.float32)))
-    target.emit(node, "Dropout", inputs, outputs)
+    target.emit(node, "Dropout", inputs, outputs, seed=op.seed)
 
 
 @reads("Concat")
