@@ -5,7 +5,7 @@ With ``--check`` nothing is written, and the exit code is 1 when a page is not w
 
 import dataclasses
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
@@ -13,10 +13,10 @@ from lint_page import lint_page
 from zoo_page import zoo_page
 
 import cnnir
-from cnnir.exporters.onnx.mapping import readers, writers
+from cnnir.exporters.onnx.mapping import onnx_name, readers, writers
 from cnnir.files import write_file
 from cnnir.interpreter.kernels import kernels
-from cnnir.ops import DEFINED, Op, Role, TrainingBatchNormalization
+from cnnir.ops import DEFINED, Op, Role
 from cnnir.reports import plan_svg
 from cnnir.zoo.pattern import WORDS
 
@@ -70,9 +70,6 @@ tests, departs from it in these places, and so will a model that is exported and
 |---|---|---|
 """
 
-_READ_AS: Mapping[type[Op], str] = {TrainingBatchNormalization: "BatchNormalization"}
-"""Ops that bear another name in ONNX, where an attribute tells them apart."""
-
 _FIRST_WORD = "| INPUT |"
 """The row of the notation's table that stands in the page; the others are made."""
 
@@ -106,7 +103,7 @@ def _row(op: type[Op]) -> str:
     attributes = ", ".join(f"`{field.name}`" for field in dataclasses.fields(op))
     shares = "view" if op.view else "in place" if op.in_place else ""
     kernel = "yes" if kernels.find(op) is not None else kernels.exemption(op) or "OWED"
-    mapped = writers.find(op) is not None and _READ_AS.get(op, op.__name__) in readers
+    mapped = writers.find(op) is not None and onnx_name(op.__name__) in readers
     mapping = "yes" if mapped else writers.exemption(op) or "OWED"
     return f"| {op.__name__} | {operands} | {attributes} | {shares} | {kernel} | {mapping} |"
 

@@ -7,7 +7,7 @@ the node is carried along as an opaque one.
 
 import itertools
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -203,6 +203,13 @@ readers: dict[str, Reader] = {}
 
 writers: RuleTable[Writer] = RuleTable("ONNX mapping")
 
+_OTHER_NAMES: Mapping[str, str] = {"TrainingBatchNormalization": "BatchNormalization"}
+
+
+def onnx_name(kind: str) -> str:
+    """ONNX's name of one of our ops: its own, but where ONNX tells two apart by an attribute."""
+    return _OTHER_NAMES.get(kind, kind)
+
 
 def read_node(source: Source) -> Read:
     """The op that a node says, and its operands.
@@ -268,19 +275,14 @@ def require_opset(target: Target, node: Node, least: int) -> None:
         )  # fmt: skip
 
 
-def require_types(node: Node, opset: int, op_type: str | None = None) -> None:
+def require_types(node: Node, opset: int) -> None:
     """Refuse to write a node whose element types the operator set does not take.
-
-    Args:
-        node: What is to be written.
-        opset: Where.
-        op_type: ONNX's name of it, where it is not the op's own.
 
     Raises:
         CnnirError: ``opset``.
     """
     try:
-        schema = defs.get_schema(op_type or node.op.kind, opset, "")
+        schema = defs.get_schema(onnx_name(node.op.kind), opset, "")
     except defs.SchemaError:  # written under another name
         return
     operands = zip(node.inputs, itertools.chain(schema.inputs, itertools.repeat(schema.inputs[-1])), strict=False)

@@ -10,7 +10,6 @@ from cnnir.exporters.onnx.mapping.base import (
     Target,
     reads,
     require_opset,
-    require_types,
     write_plain,
     writers,
 )
@@ -270,7 +269,6 @@ def write_batch_normalization(target: Target, node: Node, op: BatchNormalization
 @writers.rule(TrainingBatchNormalization)
 def write_training_batch_normalization(target: Target, node: Node, op: TrainingBatchNormalization) -> None:
     """With five outputs before opset 14, whose number says that it trains."""
-    require_types(node, target.opset, "BatchNormalization")
     outputs = [target.name(value) for value in node.outputs]
     for name, like in (("saved_mean", node.outputs[1]), ("saved_var", node.outputs[2])) if target.opset < 14 else ():
         known = node.metadata.get(OUTPUT_NAME + name)
