@@ -1,5 +1,8 @@
 """The one error that cnnir raises for anything a user can mend."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 
@@ -49,3 +52,22 @@ class CnnirError(Exception):
             text += f"; {self.hint}"
         # One line whatever was put in: a message may quote a file's contents.
         return f"{' '.join(text.split())} [{self.code}]"
+
+
+@contextmanager
+def within_memory(node: str | None = None, size: int = 0) -> Iterator[None]:
+    """Arrays that are made inside have to fit into memory.
+
+    Args:
+        node: What they are made for.
+        size: Bytes of the largest, where they may be more than can be addressed.
+
+    Raises:
+        CnnirError: ``memory``.
+    """
+    try:
+        if size > sys.maxsize:
+            raise MemoryError(f"{size} bytes cannot be addressed")
+        yield
+    except MemoryError as error:
+        raise CnnirError("memory", "there is not enough memory", node=node, got=error) from error

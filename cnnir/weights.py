@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnir.errors import CnnirError
+from cnnir.errors import CnnirError, within_memory
 from cnnir.types import DType, TensorType
 
 AnyArray: TypeAlias = NDArray[Any]
@@ -76,7 +76,8 @@ class Fill(Weight):
     """A NumPy scalar of `dtype`."""
 
     def array(self) -> AnyArray:
-        return np.broadcast_to(np.asarray(self.value, self.dtype.numpy), self.shape)
+        with within_memory(size=math.prod(self.shape) * self.dtype.numpy.itemsize):
+            return np.broadcast_to(np.asarray(self.value, self.dtype.numpy), self.shape)
 
     def reference(self) -> str | None:
         if self.dtype is DType.STRING:
@@ -231,7 +232,8 @@ class Computed(Weight):
 
     @cached_property
     def _made(self) -> AnyArray:
-        with np.errstate(all="ignore"):
+        size = math.prod(self.shape) * self.dtype.numpy.itemsize
+        with np.errstate(all="ignore"), within_memory(size=size):
             array = np.asarray(self.make()).astype(self.dtype.numpy, copy=False)
         if array.shape != self.shape:
             raise CnnirError(

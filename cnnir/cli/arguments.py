@@ -95,16 +95,19 @@ def make_parser() -> argparse.ArgumentParser:
         "--to", choices=("onnx", "text", "pattern"), default="onnx", metavar="FORMAT", help="onnx, text or pattern"
     )
     export.add_argument(
-        "--opset", type=_whole("an opset"), metavar="N", help="raise the opset (default: the file's own)"
+        "--opset", type=_whole("an opset"), metavar="N", help="write this opset (default: the file's own)"
     )
     export.add_argument(
         "--ir-version", type=_whole("a version"), metavar="N", help="raise the version of the file format"
     )
     export.add_argument(
-        "--external",
+        "--external-data",
         action="store_true",
         default=None,
-        help="write large weights into a file beside the model (default: by the model's size)",
+        help="write large weights into a file beside the model (default: where it would be larger than 1.5 GB)",
+    )
+    export.add_argument(
+        "--convert", action="store_true", help="let onnx's converter bring what cnnir only carries to that opset"
     )
 
     words = "find choices that are unusual or wasteful, with a reason and a fix"

@@ -39,6 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader has seen enough (a pager, `head`): nothing is wrong. The interpreter's own flush must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except MemoryError as error:
+        if debug:
+            raise
+        return _complain(f"there is not enough memory (got {error}) [memory]", BAD_INPUT)
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
     except Exception as error:

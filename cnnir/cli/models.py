@@ -13,17 +13,18 @@ from cnnir.zoo.pattern import from_pattern
 _ZOO, _PATTERN, _PATTERN_FILE = "zoo:", "pattern:", ".cnn"
 
 
-def open_model(options: Namespace, *, notes: bool = True) -> Graph:
+def open_model(options: Namespace, *, notes: bool = True, opset: int | None = None) -> Graph:
     """The graph that ``MODEL``, ``--size`` and ``--bind`` ask for.
 
     Args:
         options: The arguments.
         notes: Whether the graph's notes go to standard error; a verb that shows them elsewhere says no.
+        opset: Version of ONNX's own operator set that a file's graph is converted to.
 
     Raises:
         CnnirError: Whatever loading, resizing or binding raises.
     """
-    graph = _named(options.model)
+    graph = _named(options.model, opset)
     if notes:
         for note in graph.notes:
             sys.stderr.write(f"note: {note}\n")
@@ -34,7 +35,7 @@ def open_model(options: Namespace, *, notes: bool = True) -> Graph:
     return graph
 
 
-def _named(model: str) -> Graph:
+def _named(model: str, opset: int | None) -> Graph:
     if model.startswith(_ZOO):
         return zoo.build(model.removeprefix(_ZOO))
     if model.startswith(_PATTERN):
@@ -43,7 +44,7 @@ def _named(model: str) -> Graph:
     if not path.exists():
         hint = f"there is no such file; a network of the zoo is named with {_ZOO} before it, see: cnnir zoo list"
         raise CnnirError("file-missing", "the model cannot be found", node=model, hint=hint)
-    return _pattern(path) if path.suffix == _PATTERN_FILE else load(model)
+    return _pattern(path) if path.suffix == _PATTERN_FILE else load(model, opset=opset)
 
 
 def _pattern(path: Path) -> Graph:

@@ -177,13 +177,18 @@ def export(options: Namespace) -> int:
     if to_stdout and (options.to == "onnx" or options.json):
         what = "an ONNX model is binary and" if options.to == "onnx" else f"beside the JSON, the {options.to}"
         raise CnnirError("usage", f"{what} needs a file", hint="give one with -o FILE")
-    graph = open_model(options)
+    if options.convert and options.opset is None:
+        raise CnnirError("usage", "--convert needs an opset to convert to", hint="give one with --opset N")
+    graph = open_model(options, opset=options.opset if options.convert else None)
     if options.to != "onnx":
         text = print_graph(graph) if options.to == "text" else f"{to_pattern(graph)}\n"
         emit(text, options.output)
         size = len(text.encode())
     else:
-        save(graph, options.output, opset=options.opset, ir_version=options.ir_version, external=options.external)
+        save(
+            graph, options.output, opset=options.opset, ir_version=options.ir_version,
+            external_data=options.external_data,
+        )  # fmt: skip
         say(options.output)
         size = Path(options.output).stat().st_size
     if options.json:

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from cnnir.dims import bind, is_known
-from cnnir.errors import CnnirError
+from cnnir.errors import CnnirError, within_memory
 from cnnir.graph import Graph, Node, Value
 from cnnir.interpreter.fallback import Fallback
 from cnnir.interpreter.feeds import checked_feed
@@ -333,7 +333,8 @@ def _views(plan: MemoryPlan) -> dict[str, AnyArray]:
 
 def _aligned(size: int, alignment: int) -> AnyArray:
     """Zeroed bytes whose address is a multiple of the alignment, as a plan assumes of its pool."""
-    raw = np.zeros(size + alignment, np.uint8)
+    with within_memory(f"an arena of {size} bytes", size + alignment):
+        raw = np.zeros(size + alignment, np.uint8)
     start = -raw.ctypes.data % alignment
     return raw[start : start + size]
 

@@ -1,12 +1,13 @@
 """What a caller feeds: checked against the graph's inputs, symbolic dims bound by what is fed."""
 
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from cnnir.dims import Symbol, SymbolicDim, bind, is_known
-from cnnir.errors import CnnirError
+from cnnir.errors import CnnirError, within_memory
 from cnnir.graph import Graph, Value
 from cnnir.types import DType, TensorType, known_shape
 from cnnir.weights import AnyArray
@@ -21,18 +22,20 @@ def seeded_array(value: Value, seed: int) -> AnyArray:
     """Random numbers for an input: standard normal ones, 0 to 9 for integers; each name has a stream of its own.
 
     Raises:
-        CnnirError: ``dims-unbound`` when its shape is not known, ``feed-type`` for a type without random numbers.
+        CnnirError: ``dims-unbound`` when its shape is not known, ``feed-type`` for a type without random numbers,
+            ``memory``.
     """
     if not isinstance(value.type, TensorType):
         raise CnnirError("feed-type", "random numbers make tensors only", node=value.name, got=value.type)
     shape, dtype = known_shape(value.type.shape, value.name), value.type.dtype
     generator = np.random.default_rng([seed, zlib.crc32(value.name.encode())])
-    if dtype.is_float:
-        return generator.standard_normal(shape).astype(dtype.numpy)
-    if dtype.is_integer:
-        return generator.integers(0, 10, shape).astype(dtype.numpy)
-    if dtype.value == "bool":
-        return generator.integers(0, 2, shape).astype(dtype.numpy)
+    with within_memory(value.name, math.prod(shape) * 8):  # they are drawn as numbers of eight bytes
+        if dtype.is_float:
+            return generator.standard_normal(shape).astype(dtype.numpy)
+        if dtype.is_integer:
+            return generator.integers(0, 10, shape).astype(dtype.numpy)
+        if dtype.value == "bool":
+            return generator.integers(0, 2, shape).astype(dtype.numpy)
     raise CnnirError("feed-type", "no random numbers of this element type", node=value.name, got=value.type)
 
 

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, NodeProto, ValueInfoProto, defs, helper, shape_inference, version_converter
+from onnx import ModelProto, NodeProto, ValueInfoProto, defs, helper
 from onnx.backend.base import Backend, BackendRep, Device, DeviceType, namedtupledict
 
 from cnnir.errors import CnnirError
+from cnnir.exporters.onnx.conversion import modernized
 from cnnir.exporters.onnx.mapping import readers
-from cnnir.exporters.onnx.reader import OLDEST_OPSET, read
+from cnnir.exporters.onnx.reader import read
 from cnnir.exporters.onnx.types import CODES, type_to_proto
 from cnnir.graph import Graph
 from cnnir.interpreter import Fallback, run
@@ -25,9 +26,6 @@ from cnnir.ops import Opaque
 from cnnir.types import DType, SequenceType, TensorType, Type, UnknownType
 
 __all__ = ["CnnirBackend", "CnnirRep", "is_compatible", "prepare", "run_model", "run_node", "supports_device"]
-
-_UPGRADED = 9
-"""The opset to which models from before our oldest one are converted."""
 
 
 class CnnirRep(BackendRep):
@@ -80,7 +78,7 @@ class CnnirBackend(Backend):
     def is_compatible(cls, model: ModelProto, device: str = "CPU", **kwargs: Any) -> bool:
         """True when the model can be read, and each of its nodes computed here if ``fallback`` is False."""
         try:
-            graph = _graph(model)
+            graph = read(modernized(model))
         except CnnirError:
             return False
         return cls.supports_device(device) and (kwargs.get("fallback", True) or not _undefined(graph))
@@ -99,7 +97,7 @@ class CnnirBackend(Backend):
         """
         if not cls.supports_device(device):
             raise CnnirError("device", "no such device here", expected="CPU", got=device)
-        return CnnirRep(_graph(model), fallback=bool(kwargs.get("fallback", True)))
+        return CnnirRep(read(modernized(model)), fallback=bool(kwargs.get("fallback", True)))
 
     @classmethod
     def run_model(cls, model: ModelProto, inputs: Any, device: str = "CPU", **kwargs: Any) -> tuple[Any, ...]:
@@ -148,40 +146,6 @@ class CnnirBackend(Backend):
             return bool(Device(device).type == DeviceType.CPU)
         except (AttributeError, ValueError):
             return False
-
-
-def _graph(model: ModelProto) -> Graph:
-    """The graph of a model of any opset."""
-    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
-    if versions and max(versions) < OLDEST_OPSET:
-        try:
-            model = _with_channel_slopes(model)
-            model = version_converter.convert_version(model, _UPGRADED)
-        except Exception as error:  # noqa: BLE001  what it raises is not documented
-            raise CnnirError("opset", "the model's old opset cannot be converted", got=error) from None
-    return read(model)
-
-
-def _with_channel_slopes(model: ModelProto) -> ModelProto:
-    """The model with the slopes of its PRelu nodes along the channels, as opset 7 has it and opset 6 meant.
-
-    The version converter leaves them as they are.
-    """
-    ranks = {
-        info.name: len(info.type.tensor_type.shape.dim)
-        for info in (*model.graph.input, *shape_inference.infer_shapes(model).graph.value_info)
-    }
-    reshaped = ModelProto()
-    reshaped.CopyFrom(model)
-    slopes = {node.input[1]: ranks.get(node.input[0], 0) for node in model.graph.node if node.op_type == "PRelu"}
-    for tensor in reshaped.graph.initializer:
-        if len(tensor.dims) == 1:
-            tensor.dims.extend([1] * (slopes.get(tensor.name, 0) - 2))
-    for info in reshaped.graph.input:
-        dims = info.type.tensor_type.shape.dim
-        for _ in range(slopes.get(info.name, 0) - 2 if len(dims) == 1 else 0):
-            dims.add(dim_value=1)
-    return reshaped
 
 
 def _undefined(graph: Graph) -> bool:

@@ -8,7 +8,7 @@ from onnx import GraphProto, NodeProto
 def captured_names(node: NodeProto) -> tuple[str, ...]:
     """Names that the node's subgraphs read from the graph around it, in the order of their first reading."""
     found: dict[str, None] = {}
-    for body in _bodies(node):
+    for body in bodies(node):
         found.update(dict.fromkeys(_free_names(body)))
     return tuple(found)
 
@@ -16,7 +16,7 @@ def captured_names(node: NodeProto) -> tuple[str, ...]:
 def body_names(node: NodeProto) -> set[str]:
     """Every name of a value in the node's subgraphs, captured or made there."""
     found: set[str] = set()
-    for body in _bodies(node):
+    for body in bodies(node):
         found.update(value.name for value in (*body.input, *body.output))
         found.update(tensor.name for tensor in body.initializer)
         found.update(sparse.values.name for sparse in body.sparse_initializer)
@@ -25,9 +25,16 @@ def body_names(node: NodeProto) -> set[str]:
     return found
 
 
+def body_domains(node: NodeProto) -> set[str]:
+    """Domains, other than ONNX's own, of the nodes in the node's subgraphs."""
+    children = [child for body in bodies(node) for child in body.node]
+    found = {child.domain for child in children if child.domain not in ("", "ai.onnx")}
+    return found.union(*(body_domains(child) for child in children))
+
+
 def rename_captured(node: NodeProto, names: Mapping[str, str]) -> None:
     """Rename what the node's subgraphs read from outside, in place."""
-    for body in _bodies(node):
+    for body in bodies(node):
         inner = {old: new for old, new in names.items() if old in set(_free_names(body))}
         if not any(old != new for old, new in inner.items()):
             continue
@@ -42,7 +49,7 @@ def rename_captured(node: NodeProto, names: Mapping[str, str]) -> None:
 
 def rename_inner(node: NodeProto, names: Mapping[str, str]) -> None:
     """Rename what the node's subgraphs make themselves, in place; none of the names may be captured."""
-    for body in _bodies(node):
+    for body in bodies(node):
         for value in (*body.input, *body.output, *body.value_info):
             value.name = names.get(value.name, value.name)
         for tensor in (*body.initializer, *(sparse.values for sparse in body.sparse_initializer)):
@@ -53,7 +60,8 @@ def rename_inner(node: NodeProto, names: Mapping[str, str]) -> None:
             rename_inner(child, names)
 
 
-def _bodies(node: NodeProto) -> Iterator[GraphProto]:
+def bodies(node: NodeProto) -> Iterator[GraphProto]:
+    """The node's subgraphs."""
     for attribute in node.attribute:
         if attribute.HasField("g"):
             yield attribute.g

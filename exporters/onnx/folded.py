@@ -1,13 +1,13 @@
 """Weights that nodes make of nothing but weights, where that takes no computation: they are never nodes here."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from onnx import SparseTensorProto, TensorProto
 
 from cnnir.dims import is_known
 from cnnir.errors import CnnirError
+from cnnir.exporters.onnx.external import Place
 from cnnir.exporters.onnx.mapping import Attributes, Source, Unmapped, integers_of, read_node
 from cnnir.exporters.onnx.tensors import element_of, weight_from_sparse, weight_from_tensor
 from cnnir.ops import Transpose, infer
@@ -20,7 +20,7 @@ FOLDED = frozenset(
 """Op types of ONNX's own that may make such a weight."""
 
 
-def folded_weight(source: Source, folder: Path | None) -> Weight | None:
+def folded_weight(source: Source, place: Place | None) -> Weight | None:
     """The weight that a node makes whose operands are all weights; None when it stays a node.
 
     Raises:
@@ -28,7 +28,7 @@ def folded_weight(source: Source, folder: Path | None) -> Weight | None:
     """
     try:
         if source.proto.op_type == "Constant":
-            return _constant(source.attributes, folder)
+            return _constant(source.attributes, place)
         if source.proto.op_type == "ConstantOfShape":
             return _filled(source)
         if source.proto.op_type == "Tile":
@@ -72,12 +72,12 @@ def _repeated(source: Source) -> Weight | None:
     return Fill(weight.dtype, repeats, weight.array().reshape(-1)[0])
 
 
-def _constant(attributes: Attributes, folder: Path | None) -> Weight | None:
+def _constant(attributes: Attributes, place: Place | None) -> Weight | None:
     if len(attributes.left) != 1:
         return None
     (name,) = attributes.left
     makers: dict[str, Callable[[], Weight]] = {
-        "value": lambda: weight_from_tensor(attributes.tensor(name) or TensorProto(), folder),
+        "value": lambda: weight_from_tensor(attributes.tensor(name) or TensorProto(), place),
         "sparse_value": lambda: weight_from_sparse(attributes.sparse_tensor(name) or SparseTensorProto()),
         "value_float": lambda: Array.of(np.asarray(attributes.number(name), np.float32)),
         "value_floats": lambda: Array.of(np.asarray(attributes.numbers(name), np.float32)),

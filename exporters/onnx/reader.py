@@ -4,18 +4,21 @@ import contextlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
-from google.protobuf.message import DecodeError
+import onnx
 from onnx import ModelProto, NodeProto, TypeProto
 from onnx.inliner import inline_local_functions
 
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.bodies import captured_names
 from cnnir.exporters.onnx.carried import taken_along
+from cnnir.exporters.onnx.conversion import OLDEST_OPSET
+from cnnir.exporters.onnx.external import Place, external_tensors
 from cnnir.exporters.onnx.folded import FOLDED, folded_weight
 from cnnir.exporters.onnx.mapping import Operand, Pending, Source, Unmapped, read_node
 from cnnir.exporters.onnx.order import executable_order
-from cnnir.exporters.onnx.tensors import weight_from_sparse, weight_from_tensor
+from cnnir.exporters.onnx.tensors import tensor_from_weight, weight_from_sparse, weight_from_tensor
 from cnnir.exporters.onnx.text import require_text
 from cnnir.exporters.onnx.types import type_from_proto
 from cnnir.graph import Graph, Node, Provenance, Value
@@ -23,67 +26,36 @@ from cnnir.ops import Op, Opaque
 from cnnir.types import SequenceType, TensorType, Type, UnknownType
 from cnnir.weights import Weight
 
-OLDEST_OPSET = 7
-"""Before it, arithmetic broadcasts by attributes that no exporter writes any more."""
-
 _RENAME = "every value of a graph has a name of its own; rename one of the two"
+_CONVERT = "load(path, opset=17), or export --opset 17 --convert, converts it"
 _DEFINE = "a node, an input or an initializer has to bear this name"
 
 _STANDARD = ("", "ai.onnx")
 
-
-def load(path: str | Path, *, bind: Mapping[str, int] | None = None) -> Graph:
-    """The graph of an ONNX file. Weights stay in the file's own memory or in the files beside it until they are used.
-
-    What nodes compute of shapes to steer others (the target of a Reshape, the pads of a Pad) is worked out, as numbers
-    or as symbolic dims, by the pass `fold-settings`; `read` leaves a model as it is written.
-
-    Args:
-        path: Of the file.
-        bind: Numbers for symbolic dims, ``{"N": 1}``; the others stay open.
-
-    Raises:
-        CnnirError: ``file-missing``, ``model-syntax`` for a file that is no ONNX model, whatever `read` raises, or
-            ``symbol-unknown`` and ``constraint`` from binding.
-    """
-    file = Path(path)
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise CnnirError("file-missing", "the file cannot be read", node=str(path), got=error.strerror) from None
-    hint = "an ONNX model is a binary file, often ending in .onnx"
-    if not data:
-        raise CnnirError("model-syntax", "the file is empty", node=str(path), hint=hint)
-    model = ModelProto()
-    try:
-        model.ParseFromString(data)
-    except (DecodeError, RuntimeError):
-        raise CnnirError("model-syntax", "the file is no ONNX model, or cut short", node=str(path), hint=hint) from None
-    if not model.HasField("graph"):
-        raise CnnirError("model-syntax", "the file holds no graph, or is cut short", node=str(path), hint=hint)
-    graph = _graph(model, file.parent)
-    _fold_settings(graph)
-    _note_opaque(graph)
-    return graph.bind(**bind) if bind else graph
+_NO_WEIGHTS: Mapping[str, Weight] = MappingProxyType({})
 
 
-def read(model: ModelProto, folder: Path | None = None) -> Graph:
+def read(model: ModelProto, folder: Path | Place | None = None, weights: Mapping[str, Weight] = _NO_WEIGHTS) -> Graph:
     """The graph of a model.
 
     Args:
         model: Left as it is.
         folder: Where external data lies; None when the model has none.
+        weights: Taken in the place of the initializers of these names.
 
     Raises:
         CnnirError: ``opset``, ``graph-cycle``, ``name-taken``, ``value-undefined``, ``type-unknown``,
             ``external-data``, or from the inference of a node that contradicts itself.
     """
-    graph = _graph(model, folder)
-    _note_opaque(graph)
+    graph = as_written(model, folder, weights)
+    note_opaque(graph)
     return graph
 
 
-def _graph(model: ModelProto, folder: Path | None) -> Graph:
+def as_written(
+    model: ModelProto, folder: Path | Place | None = None, weights: Mapping[str, Weight] = _NO_WEIGHTS
+) -> Graph:
+    """The graph of a model without notes on its opaque nodes; see `read`."""
     if not model.opset_import:
         raise CnnirError(
             "model-syntax", "the model does not say which opset it is written in", got="no opset_import",
@@ -92,23 +64,12 @@ def _graph(model: ModelProto, folder: Path | None) -> Graph:
     require_text(model)
     if model.functions:
         model = _inlined(model)
-    return _Reader(model, folder).graph
+    place = Place(folder, folder) if isinstance(folder, Path) else folder
+    return _Reader(model, place, weights).graph
 
 
-def _fold_settings(graph: Graph) -> None:
-    """The graph is nobody else's yet, so that the pass may work on it and not on a clone."""
-    if any(isinstance(node.op, Opaque) for node in graph.nodes):
-        from cnnir.passes.base import Journal  # noqa: PLC0415  most files load without any pass
-        from cnnir.passes.fold import FoldSettings  # noqa: PLC0415
-
-        before = len(graph.nodes)
-        FoldSettings().rewrite(graph, Journal())
-        gone = before - len(graph.nodes)
-        if gone:
-            graph.notes.append(f"{gone} nodes that only computed settings of others are worked out")
-
-
-def _note_opaque(graph: Graph) -> None:
+def note_opaque(graph: Graph) -> None:
+    """Note how many nodes are opaque, and why."""
     reasons = Counter(f"{node.op.kind}: {node.op.reason}" for node in graph.nodes if isinstance(node.op, Opaque))
     graph.notes += [f"{count} opaque {line}" for line, count in reasons.items()]
 
@@ -124,9 +85,10 @@ def _inlined(model: ModelProto) -> ModelProto:
 
 
 class _Reader:
-    def __init__(self, model: ModelProto, folder: Path | None) -> None:
+    def __init__(self, model: ModelProto, place: Place | None, given: Mapping[str, Weight]) -> None:
         self.proto = model.graph
-        self.folder = folder
+        self.place = place
+        self.given = given
         self.graph = Graph(model.graph.name)
         self.opsets = _opsets(model)
         self.weights: dict[str, Weight] = {}
@@ -139,7 +101,7 @@ class _Reader:
         self.listed: list[str] = []
         self._provenance(model)
         self._interface(model.ir_version)
-        nodes = executable_order(self.proto, self.graph.notes)
+        nodes = [self._whole(node) for node in executable_order(self.proto, self.graph.notes)]
         self.read_names = frozenset(
             [name for node in nodes for name in (*node.input, *captured_names(node))]
             + [output.name for output in self.proto.output]
@@ -153,10 +115,13 @@ class _Reader:
     # Model and interface
 
     def _provenance(self, model: ModelProto) -> None:
-        if self.opsets.get("", OLDEST_OPSET) < OLDEST_OPSET:
+        newest = onnx.defs.onnx_opset_version()
+        if not OLDEST_OPSET <= (opset := self.opsets.get("", OLDEST_OPSET)) <= newest:
+            old = opset < OLDEST_OPSET
             raise CnnirError(
-                "opset", "the model's opset is too old", node="ai.onnx", expected=f"at least {OLDEST_OPSET}",
-                got=self.opsets[""], hint="convert it with onnx.version_converter",
+                "opset", f"the model's opset is {'too old' if old else 'newer than the installed onnx knows'}",
+                node="ai.onnx", expected=f"{OLDEST_OPSET} to {newest}", got=opset,
+                hint=_CONVERT if old else "install a newer onnx; what its ops mean is not known here",
             )  # fmt: skip
         fields = ("producer_name", "producer_version", "domain", "doc_string")
         found = {name: str(getattr(model, name)) for name in fields if getattr(model, name)}
@@ -174,7 +139,8 @@ class _Reader:
 
     def _interface(self, ir_version: int) -> None:
         for tensor in self.proto.initializer:
-            self._new_weight(tensor.name, weight_from_tensor(tensor, self.folder))
+            given = self.given.get(tensor.name)
+            self._new_weight(tensor.name, given if given is not None else weight_from_tensor(tensor, self.place))
         for sparse in self.proto.sparse_initializer:
             self._new_weight(sparse.values.name, weight_from_sparse(sparse))
         for info in self.proto.input:
@@ -204,6 +170,16 @@ class _Reader:
         return value
 
     # Nodes
+
+    def _whole(self, proto: NodeProto) -> NodeProto:
+        """The node with all its tensors in it: what is carried along has to mean the same in another folder."""
+        if (proto.op_type == "Constant" and proto.domain in _STANDARD) or not any(external_tensors(proto)):
+            return proto
+        whole = NodeProto()
+        whole.CopyFrom(proto)
+        for tensor in external_tensors(whole):
+            tensor.CopyFrom(tensor_from_weight(tensor.name, weight_from_tensor(tensor, self.place)))
+        return whole
 
     def _node(self, proto: NodeProto) -> None:
         label = f"{proto.name or (proto.output[0] if proto.output else '?')} ({proto.op_type})"
@@ -299,7 +275,7 @@ class _Reader:
             return None
         if not set(self.listed).isdisjoint(proto.input):
             return None  # who gives another weight in its place wants another result
-        return folded_weight(self._source_node(proto, list(proto.output)), self.folder)
+        return folded_weight(self._source_node(proto, list(proto.output)), self.place)
 
     def _source_node(self, proto: NodeProto, outputs: list[str]) -> Source:
         if "" not in self.opsets:

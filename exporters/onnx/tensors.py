@@ -1,18 +1,18 @@
 """ONNX's tensors and our weights."""
 
 import math
-from pathlib import Path, PurePosixPath
 
 import numpy as np
 from onnx import SparseTensorProto, TensorProto, numpy_helper
 
-from cnnir.errors import CnnirError
+from cnnir.errors import CnnirError, within_memory
+from cnnir.exporters.onnx.external import Place, mapped_weight
 from cnnir.exporters.onnx.types import CODES, dtype_of
 from cnnir.types import DType
-from cnnir.weights import AnyArray, Array, Computed, FileRange, Weight
+from cnnir.weights import AnyArray, Array, Computed, Weight
 
 
-def weight_from_tensor(tensor: TensorProto, folder: Path | None) -> Weight:
+def weight_from_tensor(tensor: TensorProto, place: Place | None) -> Weight:
     """The weight that a tensor holds, in memory or in a file beside the model.
 
     Raises:
@@ -24,7 +24,7 @@ def weight_from_tensor(tensor: TensorProto, folder: Path | None) -> Weight:
     if any(dim < 0 for dim in shape):
         raise CnnirError("dim-negative", "a dim cannot be negative", node=tensor.name, got=list(shape))
     if tensor.data_location == TensorProto.EXTERNAL:
-        return _external(tensor, dtype, shape, folder)
+        return mapped_weight(tensor, dtype, shape, place)
     try:
         if tensor.HasField("raw_data") and dtype.bits is not None and dtype.bits >= 8:
             contents = np.frombuffer(tensor.raw_data, dtype.numpy.newbyteorder("<")).reshape(shape)
@@ -33,34 +33,6 @@ def weight_from_tensor(tensor: TensorProto, folder: Path | None) -> Weight:
     except (ValueError, TypeError, OverflowError, MemoryError) as error:
         raise CnnirError("tensor-data", "the contents do not fit the shape", node=tensor.name, got=error) from None
     return Array(dtype, shape, contents)
-
-
-def _external(tensor: TensorProto, dtype: DType, shape: tuple[int, ...], folder: Path | None) -> Weight:
-    entries = {entry.key: entry.value for entry in tensor.external_data}
-    location = PurePosixPath(entries.get("location", ""))
-    if folder is None or not location.name or location.is_absolute() or ".." in location.parts:
-        raise CnnirError(
-            "external-data", "the data lies outside of the model's folder", node=tensor.name, got=str(location),
-            hint="load the model from its file, with the data beside it",
-        )  # fmt: skip
-    path = folder / location
-    try:
-        size, offset = path.stat().st_size, int(entries.get("offset", "0"))
-        needed = -(-int(np.prod(shape, dtype=object)) * (dtype.bits or 0) // 8)
-        length = int(entries.get("length", needed))
-    except OSError:
-        raise CnnirError(
-            "external-data", "the file with the weight's data is missing", node=tensor.name, got=str(location),
-            hint="put it beside the model",
-        ) from None  # fmt: skip
-    except ValueError as error:
-        raise CnnirError("external-data", "offset or length is no number", node=tensor.name, got=error) from None
-    if dtype.bits is None or length != needed or offset < 0 or offset + length > size:
-        raise CnnirError(
-            "external-data", f"{location} does not hold the weight's bytes", node=tensor.name,
-            expected=f"{needed} bytes at {offset}", got=f"{length} bytes in a file of {size}",
-        )  # fmt: skip
-    return FileRange(dtype, shape, path, offset, length)
 
 
 def weight_from_sparse(sparse: SparseTensorProto) -> Weight:
@@ -92,13 +64,36 @@ def weight_from_sparse(sparse: SparseTensorProto) -> Weight:
 
 
 def tensor_from_weight(name: str, weight: Weight) -> TensorProto:
-    """The tensor with a weight's contents."""
-    contents = np.ascontiguousarray(weight.array()).reshape(weight.shape)
-    if weight.dtype.bits is None or weight.dtype.bits < 8:
-        return numpy_helper.from_array(contents, name)
-    tensor = TensorProto(name=name, data_type=CODES[weight.dtype], dims=weight.shape)
-    tensor.raw_data = contents.astype(contents.dtype.newbyteorder("<"), copy=False).tobytes()
-    return tensor
+    """The tensor with a weight's contents.
+
+    Raises:
+        CnnirError: ``memory`` when they do not fit into it.
+    """
+    with within_memory(name):
+        if weight.dtype is DType.STRING:
+            return numpy_helper.from_array(np.asarray(weight.array()).reshape(weight.shape), name)
+        tensor = header(name, weight)
+        tensor.raw_data = bytes(raw_bytes(weight))
+        return tensor
+
+
+def header(name: str, weight: Weight) -> TensorProto:
+    """The tensor without its contents."""
+    return TensorProto(name=name, data_type=CODES[weight.dtype], dims=weight.shape)
+
+
+def raw_size(weight: Weight) -> int | None:
+    """How many bytes `raw_bytes` gives; None for texts, which have no such form."""
+    return None if weight.dtype.bits is None else -(-math.prod(weight.shape) * weight.dtype.bits // 8)
+
+
+def raw_bytes(weight: Weight) -> memoryview:
+    """The contents as the format stores them (onnx.proto3, ``raw_data``), not copied where they lie so already."""
+    contents = np.ascontiguousarray(weight.array())
+    if weight.dtype.bits is not None and weight.dtype.bits < 8:
+        return memoryview(numpy_helper.from_array(contents, "").raw_data)
+    little = contents.astype(contents.dtype.newbyteorder("<"), copy=False)
+    return little.reshape(-1).view(np.uint8).data
 
 
 def element_of(value: TensorProto | None) -> tuple[DType, np.generic]:

@@ -1,8 +1,7 @@
 """From a graph to an ONNX model."""
 
-import contextlib
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,74 +19,25 @@ from onnx import (
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.bodies import body_names, captured_names, rename_captured, rename_inner
 from cnnir.exporters.onnx.carried import put_back
+from cnnir.exporters.onnx.conversion import changed_kind, converted
 from cnnir.exporters.onnx.mapping import OPERAND_NAME, Unmapped, require_types, writers
 from cnnir.exporters.onnx.opaque import node_of
-from cnnir.exporters.onnx.tensors import tensor_from_weight
+from cnnir.exporters.onnx.tensors import header, raw_size, tensor_from_weight
 from cnnir.exporters.onnx.types import CODES, type_to_proto
-from cnnir.files import write_files
 from cnnir.graph import Graph, Node, Value
 from cnnir.names import reserve, wishes
 from cnnir.ops import Opaque
 from cnnir.types import DType, Type
-from cnnir.weights import AnyArray, Array, Fill
+from cnnir.weights import AnyArray, Array, Fill, Weight
 
-INLINE_LIMIT = 1_500_000_000
-"""Bytes of weights up to which a model is one file; protobuf cannot hold 2 GiB."""
+_LARGE = 1024
+"""Bytes from which on a weight may be kept apart from its model."""
 
-EXTERNAL_LIMIT = 1024
-"""Bytes from which on a weight goes to a file of its own, where weights do."""
+_LONGEST_LIST = 4096
+"""Elements up to which a list of integers may say a shape, axes, or how many."""
 
 _FILLED = (DType.FLOAT16, DType.FLOAT32, DType.FLOAT64, DType.BOOL)
 """Element types, beside the integers of a byte or more, that ConstantOfShape makes in every opset that has it."""
-
-
-def save(
-    graph: Graph,
-    path: str | Path,
-    *,
-    opset: int | None = None,
-    ir_version: int | None = None,
-    external: bool | None = None,
-) -> None:
-    """Write a graph as an ONNX file, beside the target first and then renamed.
-
-    Args:
-        graph: To be written.
-        path: Of the model; external data goes to the same name with ``.data`` added.
-        opset: Version of ONNX's own operator set; the graph's when None.
-        ir_version: Version of the format; the graph's when None.
-        external: Whether weights go to a file of their own, all but small ones; by their size when None.
-
-    Raises:
-        CnnirError: from `write`, or ``file-write``.
-    """
-    target = Path(path)
-    writer = _Writer(graph, opset, ir_version)
-    model = writer.model()
-    large = sum(len(tensor.raw_data) for tensor in model.graph.initializer) > INLINE_LIMIT
-    data = bytearray()
-    if large if external is None else external:
-        for tensor in model.graph.initializer:
-            # What steers a node stays in the model, where every reader of its shapes looks for it.
-            if tensor.name not in writer.settings and len(tensor.raw_data) >= EXTERNAL_LIMIT:
-                _externalize(tensor, f"{target.name}.data", data)
-    if not data:
-        write_files({target: model.SerializeToString(deterministic=True)})
-        return
-    write_files(
-        {target.with_name(f"{target.name}.data"): bytes(data), target: model.SerializeToString(deterministic=True)}
-    )
-
-
-def _externalize(tensor: TensorProto, location: str, data: bytearray) -> None:
-    # Mapped memory wants page boundaries only on some systems; 64 bytes are enough for every element type.
-    data.extend(bytes(-len(data) % 64))
-    offset, length = len(data), len(tensor.raw_data)
-    data.extend(tensor.raw_data)
-    tensor.ClearField("raw_data")
-    tensor.data_location = TensorProto.EXTERNAL
-    for key, value in (("location", location), ("offset", str(offset)), ("length", str(length))):
-        tensor.external_data.add(key=key, value=value)
 
 
 def write(graph: Graph, *, opset: int | None = None, ir_version: int | None = None) -> ModelProto:
@@ -96,14 +46,29 @@ def write(graph: Graph, *, opset: int | None = None, ir_version: int | None = No
     Raises:
         CnnirError: ``opset`` when an op cannot be said in that version, ``onnx-form`` when it cannot be said at all.
     """
-    return _Writer(graph, opset, ir_version).model()
+    return Writer(graph, opset, ir_version).model()
 
 
-class _Writer:
-    """A `Target` of the mapping."""
+class Writer:
+    """A `Target` of the mapping.
 
-    def __init__(self, graph: Graph, opset: int | None, ir_version: int | None) -> None:
+    Attributes:
+        apart: With ``keep_apart``, the large weights, by name: the model has their types and not their contents.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        opset: int | None = None,
+        ir_version: int | None = None,
+        *,
+        keep_apart: bool = False,
+        convert: bool = False,
+    ) -> None:
         self.graph = graph
+        self.keep_apart, self.convert = keep_apart, convert
+        self.apart: dict[str, Weight] = {}
+        self.source_opset = graph.provenance.opsets.get("", onnx.defs.onnx_opset_version())
         self.opsets = dict(graph.provenance.opsets)
         self.opsets.setdefault("", onnx.defs.onnx_opset_version())
         self.opset = self.opsets[""] if opset is None else opset
@@ -116,7 +81,6 @@ class _Writer:
         self.nodes: list[NodeProto] = []
         self.initializers: dict[str, TensorProto] = {}
         self.shared: dict[Hashable, str] = {}
-        self.settings: set[str] = set()
         self.taken = {value.name for value in graph.values}
         for node in graph.nodes:
             if isinstance(node.op, Opaque):
@@ -154,7 +118,11 @@ class _Writer:
             self._node(node)
         source = self.graph.provenance
         body = helper.make_graph(
-            self.nodes, self.graph.name, self._inputs(), [_info(value.name, value.type) for value in self.graph.outputs]
+            # The format wants a name; a graph without one is refused by its checker.
+            self.nodes,
+            self.graph.name or "graph",
+            self._inputs(),
+            [_info(value.name, value.type) for value in self.graph.outputs],
         )
         body.initializer.extend(self.initializers.values())
         for value in (value for node in self.graph.nodes for value in node.outputs):
@@ -189,7 +157,6 @@ class _Writer:
             # One constant may serve several nodes, as it did in the file that it came from.
             if (known is None and name not in self.taken) or known == tensor:
                 self.taken.add(name)
-                self.settings.add(name)
                 self.initializers[name] = tensor
                 return name
         raise AssertionError  # the wishes have no end
@@ -245,10 +212,10 @@ class _Writer:
 
     def _opaque(self, node: Node, op: Opaque) -> None:
         target = self.opsets.get(op.domain, op.version)
-        if target != op.version and not _same_meaning(op, target):
+        if op.domain and target != op.version:
             raise CnnirError(
-                "opset", "an op that is not defined here changed its meaning between the opsets", node=node.label,
-                expected=f"opset {op.version}", got=target, hint="export with the model's own opset",
+                "opset", "a domain whose ops are not defined here has another version", node=node.label,
+                expected=f"{op.domain} {op.version}", got=target,
             )  # fmt: skip
         self.opsets.setdefault(op.domain, op.version)
         names = [self.name(value) for value in node.inputs]
@@ -259,13 +226,47 @@ class _Writer:
             hidden = body_names(proto).difference(captured).intersection(renamed.values())
             rename_inner(proto, {name: reserve(name, self.taken) for name in sorted(hidden)})
             rename_captured(proto, renamed)
-        self._append(node, proto)
+        changed = changed_kind(proto, op.version if not op.domain else self.source_opset, self.opset)
+        if changed is None:
+            self._append(node, proto)
+        elif self.convert:
+            self._converted(node, proto)
+        else:
+            kept = f" ({changed} inside of it)" if changed != op.kind else ""
+            raise CnnirError(
+                "opset", f"an op that is not defined here changed its meaning between the opsets{kept}",
+                node=node.label, expected=f"opset {self.source_opset}", got=self.opset,
+                hint="export with the model's own opset, or let onnx's converter try: load(path, opset=N), --convert",
+            )  # fmt: skip
+
+    def _converted(self, node: Node, proto: NodeProto) -> None:
+        """The nodes that onnx's converter makes of one, under names of their own."""
+        part = converted(proto, node, self.source_opset, self.opset, self.opsets)
+        outer = {*proto.input, *captured_names(proto), *proto.output}
+        made = [name for child in part.node for name in child.output if name] + [one.name for one in part.initializer]
+        names = {name: reserve(name, self.taken) for name in dict.fromkeys(made) if name not in outer}
+        known = body_names(proto)
+        for tensor in part.initializer:
+            if tensor.name not in outer:
+                tensor.name = names[tensor.name]
+                self.initializers[tensor.name] = tensor
+        for child in part.node:
+            for place in (child.input, child.output):
+                place[:] = [names.get(name, name) for name in place]
+            inner = sorted(body_names(child) - known - outer - names.keys())
+            rename_inner(child, {name: reserve(name, self.taken) for name in inner})
+            rename_captured(child, names)
+            if child.op_type == proto.op_type and child.domain == proto.domain:
+                child.name = node.name
+                self._append(node, child)
+            else:
+                child.name = reserve(f"{node.name}.{child.op_type.lower()}", self.node_names)
+                self.nodes.append(child)
 
     def _weight(self, value: Value) -> None:
         weight = value.weight
         if isinstance(weight, Fill) and self.opset >= 9 and (weight.dtype in _FILLED or _plain_integer(weight.dtype)):
             shape = reserve(f"{value.name}.shape", self.taken)
-            self.settings.add(shape)
             self.initializers[shape] = tensor_from_weight(shape, Array.of(np.asarray(weight.shape, np.int64)))
             element = TensorProto(data_type=CODES[weight.dtype], dims=[1])
             element.raw_data = np.asarray([weight.value], weight.dtype.numpy).tobytes()
@@ -274,6 +275,9 @@ class _Writer:
             proto.attribute.append(helper.make_attribute("value", element))
             self.nodes.append(proto)
             self.declare(value.name, value.type)
+        elif weight is not None and self.keep_apart and _may_lie_apart(weight):
+            self.apart[value.name] = weight
+            self.initializers[value.name] = header(value.name, weight)
         elif weight is not None:
             self.initializers[value.name] = tensor_from_weight(value.name, weight)
 
@@ -300,6 +304,12 @@ def _proto(
     return proto
 
 
+def _may_lie_apart(weight: Weight) -> bool:
+    """False for small weights, and for lists of integers: what says shapes has to be at hand for who infers them."""
+    is_list = weight.dtype.is_integer and len(weight.shape) <= 1 and math.prod(weight.shape) <= _LONGEST_LIST
+    return not is_list and (raw_size(weight) or 0) >= _LARGE
+
+
 def _plain_integer(dtype: DType) -> bool:
     return dtype.is_integer and dtype.bits is not None and dtype.bits >= 8
 
@@ -307,11 +317,3 @@ def _plain_integer(dtype: DType) -> bool:
 def _info(name: str, type_: Type) -> ValueInfoProto:
     proto = type_to_proto(type_)
     return ValueInfoProto(name=name, type=proto) if proto is not None else ValueInfoProto(name=name)
-
-
-def _same_meaning(op: Opaque, version: int) -> bool:
-    with contextlib.suppress(onnx.defs.SchemaError):
-        old = onnx.defs.get_schema(op.op_type, op.version, op.domain)
-        new = onnx.defs.get_schema(op.op_type, version, op.domain)
-        return bool(old.since_version == new.since_version)
-    return False

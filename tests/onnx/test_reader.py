@@ -175,7 +175,7 @@ def test_save_with_external_data(tmp_path: Path) -> None:
     """Large weights beside the model read back the same, and a second save over the first leaves a whole pair."""
     graph = read(large_model())
     for _ in range(2):
-        cnnir.save(graph, tmp_path / "out.onnx", external=True)
+        cnnir.save(graph, tmp_path / "out.onnx", external_data=True)
         assert sorted(file.name for file in tmp_path.iterdir()) == ["out.onnx", "out.onnx.data"]
     onnx.checker.check_model(str(tmp_path / "out.onnx"), full_check=True)
     stored = onnx.load(tmp_path / "out.onnx", load_external_data=False).graph.initializer
@@ -187,7 +187,7 @@ def test_save_with_external_data(tmp_path: Path) -> None:
 
 def test_save_with_nothing_to_put_outside(tmp_path: Path) -> None:
     """Small weights stay in the model."""
-    cnnir.save(read(conv_model()), tmp_path / "out.onnx", external=True)
+    cnnir.save(read(conv_model()), tmp_path / "out.onnx", external_data=True)
     assert [file.name for file in tmp_path.iterdir()] == ["out.onnx"]
 
 
@@ -196,7 +196,7 @@ def test_save_over_the_file_that_the_weights_lie_in(tmp_path: Path) -> None:
     path = external(tmp_path)
     before = numpy_helper.to_array(onnx.load(path).graph.initializer[0])
     graph = cnnir.load(path)
-    cnnir.save(graph, path, external=True)
+    cnnir.save(graph, path, external_data=True)
     assert np.array_equal(numpy_helper.to_array(onnx.load(path).graph.initializer[0]), before)
     (tmp_path / "weights.bin.new").write_bytes(b"\0" * before.nbytes)
     (tmp_path / "weights.bin.new").replace(tmp_path / "weights.bin")
