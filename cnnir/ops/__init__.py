@@ -26,6 +26,7 @@ from cnnir.ops.activation import (
 )
 from cnnir.ops.assembly import Concat, ConstantOfShape, Pad, Slice, Split
 from cnnir.ops.base import Cost, Facts, Inputs, Op, Operand, Role, Source, infer
+from cnnir.ops.blocks import DepthToSpace, SpaceToDepth
 from cnnir.ops.convolution import Conv, ConvTranspose
 from cnnir.ops.elementwise import (
     Add,
@@ -112,7 +113,7 @@ DEFINED: tuple[type[Op], ...] = (
     *(ReduceMean, ReduceSum, ReduceProd, ReduceMax, ReduceMin, ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum),
     *(ReduceLogSumExp, ArgMax, ArgMin),
     *(Concat, Split, Slice, Pad, Resize, ConstantOfShape),
-    *(Shape, Size, Gather, Expand, Tile),
+    *(Shape, Size, Gather, Expand, Tile, DepthToSpace, SpaceToDepth),
     *(Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Identity, Dropout),
 )
 """Every op with a definition of its own."""
@@ -141,6 +142,7 @@ __all__ = [
     "ConvInteger",
     "ConvTranspose",
     "Cost",
+    "DepthToSpace",
     "DequantizeLinear",
     "Div",
     "Dropout",
@@ -228,6 +230,7 @@ __all__ = [
     "Softplus",
     "Softsign",
     "Source",
+    "SpaceToDepth",
     "Split",
     "Sqrt",
     "Squeeze",

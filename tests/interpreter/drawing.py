@@ -1,7 +1,7 @@
 """A single node with operands that fit it, and what is drawn from a seed to make one."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,11 +31,13 @@ class Case:
     """False where onnxruntime is known to depart from the specification."""
     typed: bool = False
     """The op says itself which element types it takes."""
+    opset: int = 0
+    """The first one that has this form of the op, where that is a late one."""
 
     def graph(self) -> Graph:
         """A graph of this one node, with all its outputs; the feed is `feed`."""
         graph = Graph("single")
-        graph.provenance.opsets[""] = max(graph.provenance.opsets[""], _NEW.get(self.op.kind, 0))
+        graph.provenance.opsets[""] = max(graph.provenance.opsets[""], _NEW.get(self.op.kind, 0), self.opset)
         values: list[Value | None] = []
         for index, operand in enumerate(self.operands):
             if operand is None:
@@ -59,7 +61,7 @@ class Case:
         if self.typed:
             return self
         moved = tuple(x.astype(dtype) if x is not None and x.dtype.kind == "f" else x for x in self.operands)
-        return Case(self.op, moved, self.constants, self.portable)
+        return replace(self, operands=moved)
 
 
 class Draw:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cnnir.ops import Expand, Gather, Op, Shape, Size, Tile
+from cnnir.ops import DepthToSpace, Expand, Gather, Op, Shape, Size, SpaceToDepth, Tile
 from tests.interpreter.drawing import AnyArray, Case, Draw, broadcast_shapes, makes
 
 
@@ -50,6 +50,23 @@ def tile(draw: Draw) -> Case:
     return Case(Tile(tuple(draw.choose([0, 1, 1, 2, 3]) for _ in sizes)), (draw.tensor(*sizes),))
 
 
+@makes(DepthToSpace)
+def depth_to_space(draw: Draw) -> Case:
+    """Both orders."""
+    size = draw.number(1, 3)
+    sizes = (draw.number(1, 2), draw.number(1, 3) * size * size, *draw.numbers(2, 1, 4))
+    return Case(DepthToSpace(size, draw.choose(["DCR", "CRD"])), (draw.tensor(*sizes),))
+
+
+@makes(SpaceToDepth)
+def space_to_depth(draw: Draw) -> Case:
+    """Blocks that fit; onnxruntime has one order alone."""
+    size, mode = draw.number(1, 3), draw.choose(["DCR", "DCR", "DCR", "CRD"])
+    height, width = draw.numbers(2, 1, 3)
+    data = draw.tensor(draw.number(1, 2), draw.number(1, 3), height * size, width * size)
+    return Case(SpaceToDepth(size, mode), (data,), portable=mode == "DCR", opset=0 if mode == "DCR" else 28)
+
+
 def _maps(channels: int, size: int) -> AnyArray:
     return Draw(1).tensor(1, channels, size, size)
 
@@ -57,6 +74,8 @@ def _maps(channels: int, size: int) -> AnyArray:
 SCALED: dict[type[Op], Callable[[int, int], Case]] = {
     Gather: lambda c, n: Case(Gather(2), (_maps(c, n), np.arange(n))),
     Expand: lambda c, n: Case(Expand((2, 1, n, n)), (_maps(c, 1),)),
+    DepthToSpace: lambda c, n: Case(DepthToSpace(2), (_maps(4 * c, n),)),
+    SpaceToDepth: lambda c, n: Case(SpaceToDepth(2), (_maps(c, n),)),
     Tile: lambda c, n: Case(Tile((2, 1, n, 1)), (_maps(c, n),)),
 }
 """Nodes over maps with so many channels, of that size."""

@@ -205,7 +205,7 @@ def test_every_op_that_computes_is_listed() -> None:
     exact = {"Relu", "Clip", "Cast", "MaxPool", "GlobalMaxPool", "Concat", "Split", "Slice", "Pad", "ConstantOfShape"}
     exact |= {"ThresholdedRelu", "Hardmax", "Abs", "Neg", "Sign", "Floor", "Ceil", "Round", "Not", "IsNaN", "IsInf"}
     exact |= {"Max", "Min", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor", "Where"}
-    exact |= {"Shape", "Size", "Gather", "Expand", "Tile"}
+    exact |= {"Shape", "Size", "Gather", "Expand", "Tile", "DepthToSpace", "SpaceToDepth"}
     exact |= {"ReduceMax", "ReduceMin", "ArgMax", "ArgMin"}
     exact |= {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout"}
     # Their results are not all of their operands' type.

@@ -30,6 +30,7 @@ from cnnir.ops import (
     ConstantOfShape,
     Conv,
     ConvTranspose,
+    DepthToSpace,
     Dropout,
     Expand,
     Flatten,
@@ -55,6 +56,7 @@ from cnnir.ops import (
     Size,
     Slice,
     Softmax,
+    SpaceToDepth,
     Split,
     Squeeze,
     Sum,
@@ -179,7 +181,7 @@ def front_axis(case: Case, opset: int) -> dict[str, int]:
 
 def with_op(case: Case, op: Op) -> Graph:
     """The case's graph with another op."""
-    return Case(op, case.operands, case.constants).graph()
+    return replace(case, op=op).graph()
 
 
 @pytest.mark.parametrize("op_class", DEFINED, ids=lambda op: op.__name__)
@@ -457,6 +459,10 @@ FORMS: list[Form] = [
     Form(OPSETS, "Gather", Gather(3), (ints(2),), {"axis": -1}),
     Form(since(8), "Expand", Expand((3, 1, 1)), (ints(3, 1, 1),)),
     Form(OPSETS, "Tile", Tile((1, 2, 0, 3)), (ints(1, 2, 0, 3),)),
+    Form(OPSETS, "SpaceToDepth", SpaceToDepth(2), (), {"blocksize": 2}),
+    Form(since(28), "SpaceToDepth", SpaceToDepth(2, "CRD"), (), {"blocksize": 2, "mode": "CRD"}),
+    Form(OPSETS, "DepthToSpace", DepthToSpace(1), (), {"blocksize": 1}),
+    Form(since(11), "DepthToSpace", DepthToSpace(2, "CRD"), (), {"blocksize": 2, "mode": "CRD"}, (1, 8, 2, 3)),
     Form(since(9), "ConstantOfShape", ConstantOfShape(), (), {}, (3,), dtype=np.int64),
     Form(since(9), "ConstantOfShape", ConstantOfShape(DType.INT32, 7), (),
          {"value": numpy_helper.from_array(np.array([7], np.int32))}, (3,), dtype=np.int64),

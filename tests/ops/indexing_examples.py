@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cnnir.ops import Expand, Gather, Op, Shape, Size, Tile
+from cnnir.ops import DepthToSpace, Expand, Gather, Op, Shape, Size, SpaceToDepth, Tile
 from cnnir.types import DType
 from tests.ops.sources import SEQUENCE, Given, ShapeText, constant, tensor
 
@@ -28,6 +28,9 @@ RIGHT: list[tuple[Op, Sequence[Given | None], Sequence[ShapeText]]] = [
     (Expand((0,)), [tensor(2, 1)], [(2, 0)]),
     (Tile((1, 2, 0)), [tensor(2, 3, 4)], [(2, 6, 0)]),
     (Tile(()), [tensor()], [()]),
+    (DepthToSpace(2), [tensor(1, 12, 2, 3)], [(1, 3, 4, 6)]),
+    (SpaceToDepth(2), [tensor(1, 3, 4, 6)], [(1, 12, 2, 3)]),
+    (SpaceToDepth(2, "CRD"), [tensor(1, 3, 4, 6)], [(1, 12, 2, 3)]),
 ]
 
 WRONG: list[tuple[Op, Sequence[Given | None], str, Sequence[str]]] = [
@@ -41,6 +44,10 @@ WRONG: list[tuple[Op, Sequence[Given | None], str, Sequence[str]]] = [
     (Gather(0), [tensor(5), tensor(2)], "operand-dtype", ["indices", "expected int32 or int64", "got float32"]),
     (Expand((3,)), [tensor(2)], "broadcast", ["2", "3"]),
     (Expand((-1,)), [tensor(2)], "dim-negative", ["got [-1]"]),
+    (DepthToSpace(2), [tensor(1, 6, 2, 3)], "depth-blocks", ["blocks of 2 x 2"]),
+    (DepthToSpace(2, "RCD"), [tensor(1, 8, 2, 3)], "depth-mode", ["DCR or CRD", "got RCD"]),  # type: ignore[arg-type]
+    (DepthToSpace(0), [tensor(1, 6, 2, 3)], "depth-blocks", ["at least 1", "got 0"]),
+    (SpaceToDepth(2), [tensor(1, 3, 4, 5)], "depth-blocks", ["the width"]),
     (Tile((2,)), [tensor(2, 3)], "tile-repeats", ["expected 2", "got [2]"]),
     (Tile((-1,)), [tensor(2)], "tile-repeats", ["negative"]),
 ]

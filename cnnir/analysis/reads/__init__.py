@@ -3,7 +3,16 @@
 A rule is the op's own: it knows nothing of the network around. `cnnir.analysis.receptive_field` chains the rules.
 """
 
-from cnnir.analysis.reads import assembly, elementwise, indexing, quantization, resampling, standardization, windows
+from cnnir.analysis.reads import (
+    assembly,
+    blocks,
+    elementwise,
+    indexing,
+    quantization,
+    resampling,
+    standardization,
+    windows,
+)
 from cnnir.analysis.reads.base import Along, Merged, Nothing, Place, Read, Rule, Unknown, Whole, reads, shape_of
 
 __all__ = [
@@ -16,6 +25,7 @@ __all__ = [
     "Unknown",
     "Whole",
     "assembly",
+    "blocks",
     "elementwise",
     "indexing",
     "quantization",

@@ -3,6 +3,7 @@
 from cnnir.interpreter.kernels import (
     activation,
     assembly,
+    blocks,
     convolution,
     elementwise,
     function,
@@ -23,6 +24,7 @@ __all__ = [
     "Kernel",
     "activation",
     "assembly",
+    "blocks",
     "convolution",
     "elementwise",
     "function",

@@ -1,6 +1,7 @@
 """The mapping between ONNX's ops and ours: reader beside writer, one place an op."""
 
 from cnnir.exporters.onnx.mapping import (
+    blocks,
     indexing,
     layers,
     pointwise,
@@ -36,6 +37,7 @@ __all__ = [
     "Source",
     "Target",
     "Unmapped",
+    "blocks",
     "indexing",
     "integers_of",
     "layers",
