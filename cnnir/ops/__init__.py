@@ -27,10 +27,15 @@ from cnnir.ops.activation import (
 from cnnir.ops.assembly import Concat, ConstantOfShape, Pad, Slice, Split
 from cnnir.ops.base import Cost, Facts, Inputs, Op, Operand, Role, Source, infer
 from cnnir.ops.blocks import DepthToSpace, SpaceToDepth
+from cnnir.ops.contraction import Einsum
 from cnnir.ops.convolution import Conv, ConvTranspose
 from cnnir.ops.elementwise import (
     Add,
     And,
+    BitShift,
+    BitwiseAnd,
+    BitwiseOr,
+    BitwiseXor,
     Cast,
     Div,
     Equal,
@@ -52,7 +57,12 @@ from cnnir.ops.elementwise import (
 )
 from cnnir.ops.function import (
     Abs,
+    Acos,
+    Asin,
+    Atan,
+    BitwiseNot,
     Ceil,
+    Cos,
     Erf,
     Exp,
     Floor,
@@ -63,12 +73,16 @@ from cnnir.ops.function import (
     Not,
     Reciprocal,
     Round,
+    Shrink,
     Sign,
+    Sin,
     Sqrt,
+    Tan,
 )
 from cnnir.ops.indexing import Expand, Gather, Shape, Size, Tile
 from cnnir.ops.integers import ConvInteger, MatMulInteger, QLinearConv, QLinearMatMul
 from cnnir.ops.linear import Gemm, MatMul
+from cnnir.ops.making import EyeLike, OneHot, Range, Trilu
 from cnnir.ops.normalization import LRN, BatchNormalization, TrainingBatchNormalization
 from cnnir.ops.opaque import Opaque
 from cnnir.ops.pooling import AveragePool, GlobalAveragePool, GlobalLpPool, GlobalMaxPool, LpPool, MaxPool
@@ -89,6 +103,8 @@ from cnnir.ops.reduction import (
 )
 from cnnir.ops.resize import Resize
 from cnnir.ops.rules import RuleTable
+from cnnir.ops.running import CumProd, CumSum
+from cnnir.ops.selecting import GatherElements, GatherND, ScatterElements, ScatterND, TopK
 from cnnir.ops.shaping import Dropout, Flatten, Identity, Reshape, Squeeze, Transpose, Unsqueeze
 from cnnir.ops.standardization import (
     GroupNormalization,
@@ -108,12 +124,16 @@ DEFINED: tuple[type[Op], ...] = (
     *(Relu, LeakyRelu, Clip, Sigmoid, Tanh, HardSigmoid, HardSwish, Softmax),
     *(Elu, Selu, Celu, ThresholdedRelu, PRelu, Softplus, Softsign, Swish, Mish, Gelu, LogSoftmax, Hardmax),
     *(Abs, Neg, Sign, Exp, Log, Sqrt, Reciprocal, Floor, Ceil, Round, Erf, Not, IsNaN, IsInf),
+    *(Sin, Cos, Tan, Asin, Acos, Atan, Shrink, BitwiseNot),
     *(Add, Sub, Mul, Div, Mod, Pow, Sum, Mean, Max, Min, Cast),
     *(Equal, Greater, GreaterOrEqual, Less, LessOrEqual, And, Or, Xor, Where),
+    *(BitwiseAnd, BitwiseOr, BitwiseXor, BitShift),
     *(ReduceMean, ReduceSum, ReduceProd, ReduceMax, ReduceMin, ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum),
     *(ReduceLogSumExp, ArgMax, ArgMin),
     *(Concat, Split, Slice, Pad, Resize, ConstantOfShape),
     *(Shape, Size, Gather, Expand, Tile, DepthToSpace, SpaceToDepth),
+    *(TopK, GatherElements, GatherND, ScatterElements, ScatterND, CumSum, CumProd, Einsum),
+    *(Range, EyeLike, OneHot, Trilu),
     *(Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Identity, Dropout),
 )
 """Every op with a definition of its own."""
@@ -126,12 +146,20 @@ __all__ = [
     "LRN",
     "REGISTRY",
     "Abs",
+    "Acos",
     "Add",
     "And",
     "ArgMax",
     "ArgMin",
+    "Asin",
+    "Atan",
     "AveragePool",
     "BatchNormalization",
+    "BitShift",
+    "BitwiseAnd",
+    "BitwiseNot",
+    "BitwiseOr",
+    "BitwiseXor",
     "Cast",
     "Ceil",
     "Celu",
@@ -141,21 +169,28 @@ __all__ = [
     "Conv",
     "ConvInteger",
     "ConvTranspose",
+    "Cos",
     "Cost",
+    "CumProd",
+    "CumSum",
     "DepthToSpace",
     "DequantizeLinear",
     "Div",
     "Dropout",
     "DynamicQuantizeLinear",
+    "Einsum",
     "Elu",
     "Equal",
     "Erf",
     "Exp",
     "Expand",
+    "EyeLike",
     "Facts",
     "Flatten",
     "Floor",
     "Gather",
+    "GatherElements",
+    "GatherND",
     "Gelu",
     "Gemm",
     "GlobalAveragePool",
@@ -192,6 +227,7 @@ __all__ = [
     "Mul",
     "Neg",
     "Not",
+    "OneHot",
     "Op",
     "Opaque",
     "Operand",
@@ -203,6 +239,7 @@ __all__ = [
     "QLinearMatMul",
     "QuantizeLinear",
     "RMSNormalization",
+    "Range",
     "Reciprocal",
     "ReduceL1",
     "ReduceL2",
@@ -220,10 +257,14 @@ __all__ = [
     "Role",
     "Round",
     "RuleTable",
+    "ScatterElements",
+    "ScatterND",
     "Selu",
     "Shape",
+    "Shrink",
     "Sigmoid",
     "Sign",
+    "Sin",
     "Size",
     "Slice",
     "Softmax",
@@ -237,11 +278,14 @@ __all__ = [
     "Sub",
     "Sum",
     "Swish",
+    "Tan",
     "Tanh",
     "ThresholdedRelu",
     "Tile",
+    "TopK",
     "TrainingBatchNormalization",
     "Transpose",
+    "Trilu",
     "Unsqueeze",
     "Where",
     "Xor",

@@ -38,6 +38,7 @@ def _is_wide(dtype: DType) -> bool:
 
 FLOATS = Elements("floats", lambda dtype: dtype.is_float)
 NUMBERS = Elements("floats or integers", lambda dtype: dtype.is_float or dtype.is_integer)
+INTEGERS = Elements("integers of 8 bits or more", lambda dtype: dtype.is_integer and (dtype.bits or 0) >= 8)
 SIGNED = Elements("floats or signed integers", lambda dtype: dtype.is_float or dtype.value.startswith("int"))
 WIDE = Elements("floats, or integers of 32 or 64 bits", _is_wide)
 SIGNED_WIDE = Elements("floats, int32 or int64", lambda dtype: _is_wide(dtype) and not dtype.value.startswith("u"))

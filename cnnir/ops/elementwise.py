@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, TypeAlias
 from cnnir.errors import CnnirError
 from cnnir.ops.base import Facts, Inputs, Op, Operand, require_same_dtype
 from cnnir.ops.broadcasting import broadcast
-from cnnir.ops.elements import BOOLS, FLOATS, NARROW_FLOATS, NUMBERS, REAL, SIGNED_WIDE, Elements
+from cnnir.ops.elements import BOOLS, FLOATS, INTEGERS, NARROW_FLOATS, NUMBERS, REAL, SIGNED_WIDE, Elements
 from cnnir.types import DType, TensorType, Type, UnknownType
 
 Rounding: TypeAlias = Literal["up", "down", "nearest"]
@@ -166,6 +166,43 @@ class Or(Logic):
 @dataclass(frozen=True)
 class Xor(Logic):
     """Whether one of a and b. ONNX operator specification: Xor."""
+
+
+@dataclass(frozen=True)
+class Bits(Arithmetic):
+    """Base of the ops that combine integers bit by bit."""
+
+    takes: ClassVar[Elements] = INTEGERS
+
+
+@dataclass(frozen=True)
+class BitwiseAnd(Bits):
+    """The bits that a and b both have. ONNX operator specification: BitwiseAnd."""
+
+
+@dataclass(frozen=True)
+class BitwiseOr(Bits):
+    """The bits that a or b has. ONNX operator specification: BitwiseOr."""
+
+
+@dataclass(frozen=True)
+class BitwiseXor(Bits):
+    """The bits that one of a and b has. ONNX operator specification: BitwiseXor."""
+
+
+@dataclass(frozen=True)
+class BitShift(Bits):
+    """The bits of a moved by b places; what leaves the type is lost. ONNX operator specification: BitShift.
+
+    A signed number keeps its sign when its bits move to the right.
+    """
+
+    direction: Literal["LEFT", "RIGHT"]
+
+    def check(self, inputs: Inputs) -> None:
+        super().check(inputs)
+        if self.direction not in ("LEFT", "RIGHT"):
+            raise CnnirError("shift-direction", "no such direction", expected="LEFT or RIGHT", got=self.direction)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cnnir.ops.base import Facts, Inputs, Op
-from cnnir.ops.elements import BOOLS, FLOATS, NUMBERS, SIGNED, Elements
+from cnnir.ops.elements import BOOLS, FLOATS, INTEGERS, NUMBERS, SIGNED, Elements
 from cnnir.types import DType, TensorType, Type, UnknownType
 
 
@@ -91,6 +91,57 @@ class Round(Function):
 @dataclass(frozen=True)
 class Erf(Function):
     """The error function. ONNX operator specification: Erf."""
+
+
+@dataclass(frozen=True)
+class Sin(Function):
+    """The sine. ONNX operator specification: Sin."""
+
+
+@dataclass(frozen=True)
+class Cos(Function):
+    """The cosine. ONNX operator specification: Cos."""
+
+
+@dataclass(frozen=True)
+class Tan(Function):
+    """The tangent. ONNX operator specification: Tan."""
+
+
+@dataclass(frozen=True)
+class Asin(Function):
+    """The angle whose sine is x; NaN beyond 1. ONNX operator specification: Asin."""
+
+
+@dataclass(frozen=True)
+class Acos(Function):
+    """The angle whose cosine is x; NaN beyond 1. ONNX operator specification: Acos."""
+
+
+@dataclass(frozen=True)
+class Atan(Function):
+    """The angle whose tangent is x. ONNX operator specification: Atan."""
+
+
+@dataclass(frozen=True)
+class Shrink(Function):
+    """``x`` moved towards zero by `bias` outside of ``-lambd .. lambd``, and 0 inside.
+
+    ONNX operator specification: Shrink.
+    """
+
+    lambd: float = 0.5
+    bias: float = 0.0
+
+    singles: ClassVar[tuple[str, ...]] = ("lambd", "bias")
+    takes: ClassVar[Elements] = NUMBERS
+
+
+@dataclass(frozen=True)
+class BitwiseNot(Function):
+    """All bits turned over. ONNX operator specification: BitwiseNot."""
+
+    takes: ClassVar[Elements] = INTEGERS
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from cnnir.ops.base import Facts, Inputs, Op, Operand, require_front_axes
 from cnnir.ops.broadcasting import broadcast
 from cnnir.types import DType, TensorType, Type, UnknownType
 
-_MOST_INDICES = 1 << 16
+MOST_INDICES = 1 << 16
 """Constant indices beyond these are checked when they are used: reading them may take long."""
 
 
@@ -64,7 +64,7 @@ class Gather(Op):
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         data, indices = inputs.tensors()
-        low, high = _extremes(inputs, 1)
+        low, high = extremes(inputs, 1)
         size = data.shape[self.axis]
         for least, index in ((high + 1, high), (-low, low)):
             facts.require_at_least(size, least, "gather-index", f"index {index} is outside axis {self.axis}")
@@ -83,10 +83,10 @@ def require_indices(inputs: Inputs, index: int) -> None:
         raise CnnirError("operand-dtype", message, expected="int32 or int64", got=dtype.value)
 
 
-def _extremes(inputs: Inputs, index: int) -> tuple[int, int]:
+def extremes(inputs: Inputs, index: int) -> tuple[int, int]:
     """The least and the largest of constant indices; 0 and -1, which lie in any tensor, where they are not known."""
     weight = inputs.weight(index)
-    if weight is None or not 0 < math.prod(weight.shape) <= _MOST_INDICES:
+    if weight is None or not 0 < math.prod(weight.shape) <= MOST_INDICES:
         return 0, -1
     array = weight.array()
     return int(array.min()), int(array.max())

@@ -6,16 +6,11 @@ pooling of ours are refused by name.
 
 from cnnir.graph import Node
 from cnnir.ops import Opaque
-from cnnir.passes.fc_to_conv.rules import Fit, Layouts, arithmetic, pointwise, rules
+from cnnir.passes.fc_to_conv.rules import Fit, Layouts, pointwise, rules
 from cnnir.passes.fc_to_conv.unfit import Unfit
 
-UNARY = frozenset((
-    "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Cos", "Cosh", "Shrink", "Sin", "Sinh", "Tan",
-))  # fmt: skip
+UNARY = frozenset(("Acosh", "Asinh", "Atanh", "Cosh", "Sinh"))
 """ONNX's functions of one tensor, element by element, that are not defined here."""
-
-BINARY = frozenset(("BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor"))
-"""Likewise of several tensors, operands broadcast."""
 
 _REDUCTIONS = frozenset((
     "GlobalLpPool", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin",
@@ -30,19 +25,14 @@ def is_unary(node: Node) -> bool:
     return _standard(node) and node.op.kind in UNARY and len(node.operands) == 1
 
 
-def is_elementwise(node: Node) -> bool:
-    """True for an opaque function of tensors, element by element."""
-    return is_unary(node) or (_standard(node) and node.op.kind in BINARY)
-
-
 def is_reduction(node: Node) -> bool:
     """True for an opaque reduction."""
     return _standard(node) and node.op.kind in _REDUCTIONS
 
 
 def is_product(node: Node) -> bool:
-    """True for an opaque fully connected layer, or what may be one."""
-    return isinstance(node.op, Opaque) and node.op.op_type in _PRODUCTS
+    """True for a fully connected layer, or what may be one, that no rule knows."""
+    return (node.op.op_type if isinstance(node.op, Opaque) else node.op.kind) in _PRODUCTS
 
 
 def _standard(node: Node) -> bool:
@@ -55,8 +45,6 @@ def foreign(op: Opaque, node: Node, layouts: Layouts) -> Fit:
     """An op of ONNX that is not defined here."""
     if is_unary(node):
         return pointwise(op, node, layouts)
-    if _standard(node) and op.kind in BINARY and any(value in layouts for value in node.operands):
-        return arithmetic(op, node, layouts)
     if is_reduction(node):
         raise Unfit(f"{op.kind} over whole maps has no form as pooling with a fixed window here", node)
     raise Unfit(f"{op.kind} is not known to treat every position alike", node)

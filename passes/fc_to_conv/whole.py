@@ -43,7 +43,7 @@ from cnnir.ops.normalization import LRN
 from cnnir.ops.pooling import GlobalPool
 from cnnir.ops.reduction import Extreme, Reduction
 from cnnir.ops.resize import Resize
-from cnnir.passes.fc_to_conv.foreign import is_elementwise
+from cnnir.passes.fc_to_conv.foreign import is_unary
 from cnnir.passes.fc_to_conv.sizes import image_axes
 from cnnir.types import TensorType
 
@@ -150,4 +150,4 @@ def _resize(op: Resize, node: Node, grows: Open) -> str:
 
 @_RULES.rule(Opaque)
 def _opaque(op: Opaque, node: Node, grows: Open) -> str:
-    return "" if is_elementwise(node) else _unknown(node)
+    return "" if is_unary(node) else _unknown(node)

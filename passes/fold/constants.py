@@ -9,11 +9,11 @@ from cnnir.dims import Dim, decide_at_least, is_known
 from cnnir.errors import CnnirError
 from cnnir.graph import Node, Value
 from cnnir.interpreter import evaluate
-from cnnir.ops import Opaque, Reshape, Shape, Size, Transpose
+from cnnir.ops import EyeLike, Opaque, Range, Reshape, Shape, Size, Transpose
 from cnnir.ops.formulas import Axis, copied_target, formula
 from cnnir.ops.opaque import hooks
 from cnnir.passes.base import Journal
-from cnnir.passes.fold.shapes import Dims, contents, follow, listed
+from cnnir.passes.fold.shapes import Dims, contents, follow, listed, range_length
 from cnnir.rewriter import Rewriter
 from cnnir.types import DType, TensorType, UnknownType
 from cnnir.weights import AnyArray, Array, Computed, Weight
@@ -26,7 +26,7 @@ _RANDOM = (
 _WITH_BODIES = ("If", "Loop", "Scan", "SequenceMap")
 """Ops that run subgraphs, which may hold such ops."""
 
-_OF_SHAPES = (Shape, Size)
+_OF_SHAPES = (Shape, Size, EyeLike)
 """Ops that read the shape of their operand and not its elements."""
 
 _GROWTH = 4
@@ -52,6 +52,7 @@ def fold_constants(rewriter: Rewriter, journal: Journal, nodes: Sequence[Node]) 
             _define(rewriter, journal, node, node.op)
             _reshape(rewriter, journal, node, followed)
         if not _is_constant(node):
+            _count_range(rewriter, journal, node, followed)
             _follow(rewriter, journal, node, followed)
             continue
         given = [value.name for value in node.operands if rewriter.graph.may_be_given(value)]
@@ -86,6 +87,17 @@ def _follow(rewriter: Rewriter, journal: Journal, node: Node, followed: dict[Val
     rewriter.freeze(node, known)
     journal.change("constant: no size that it reads is open", [node])
     journal.count("constants folded")
+
+
+def _count_range(rewriter: Rewriter, journal: Journal, node: Node, followed: Mapping[Value, Dims]) -> None:
+    """Give a Range whose limits are followed the length that they make."""
+    if not isinstance(node.op, Range):
+        return
+    length = range_length(node, followed)
+    if length is not None and node.op.lengths != (length,):
+        rewriter.replace_node(node, Range((length,)), allow_retype=True)
+        journal.change(f"its length {length} is worked out", [node])
+        journal.count("ranges counted")
 
 
 def _dtype(value: Value) -> DType:
@@ -207,7 +219,7 @@ def _known_type(value: Value) -> TensorType | None:
 
 def _weights(node: Node) -> list[Weight]:
     """Lazy where our op tells shape and type; at once where another library computes."""
-    if isinstance(node.op, Opaque | Shape | Size):
+    if isinstance(node.op, (Opaque, *_OF_SHAPES)):
         results = evaluate(node, [_stand_in(node, value) for value in node.inputs])
         if any(not isinstance(result, np.ndarray) for result in results):
             raise CnnirError("fold-type", "it is no tensor")

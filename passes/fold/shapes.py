@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnir.dims import UNKNOWN, Dim, decide_at_least, decide_equal, is_known, product
+from cnnir.dims import UNKNOWN, Dim, ceil_div, decide_at_least, decide_equal, is_known, product
 from cnnir.errors import CnnirError
 from cnnir.graph import Node, Value
 from cnnir.interpreter import evaluate
@@ -91,6 +91,21 @@ def contents(dims: Dims, dtype: DType) -> AnyArray | None:
     if not all(isinstance(dim, int | bool) for dim in dims.flat):
         return None
     return dims.astype(dtype.numpy)
+
+
+def range_length(node: Node, followed: Mapping[Value, Dims]) -> Dim | None:
+    """How many numbers a Range has whose limits are dims; None where that is not decided for all sizes."""
+    operands = [dims_of(value, followed) for value in node.inputs]
+    given = [listed(operand) for operand in operands if operand is not None]
+    if len(given) < 3 or any(len(dims) != 1 for dims in given):
+        return None
+    (start,), (limit,), (step,) = given
+    if not is_known(step) or step == 0:
+        return None
+    distance, stride = (limit - start, step) if step > 0 else (start - limit, -step)
+    if decide_at_least(distance, 0):
+        return ceil_div(distance, stride)
+    return 0 if decide_at_least(-distance, 0) else None
 
 
 def _objects(array: AnyArray) -> Dims:

@@ -15,8 +15,27 @@ from cnnir.dims import Dim, is_known, parse_dim, symbols
 from cnnir.dims import bind as bind_dim
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import Flatten, Gather, MaxPool, Opaque, Pad, Reshape, Shape, Size, Slice
+from cnnir.ops import (
+    Einsum,
+    EyeLike,
+    Flatten,
+    Gather,
+    GatherElements,
+    GatherND,
+    MaxPool,
+    Opaque,
+    Pad,
+    Reshape,
+    ScatterElements,
+    ScatterND,
+    Shape,
+    Size,
+    Slice,
+    TopK,
+    Trilu,
+)
 from cnnir.ops.reduction import Extreme
+from cnnir.ops.running import Running
 from cnnir.passes.base import Journal, Pass, Preserves
 from cnnir.passes.sizes.shape_inference import graph_symbols, retype_inputs
 from cnnir.rewriter import Rewriter
@@ -164,14 +183,18 @@ def _mixes_unseen(graph: Graph, node: Node) -> str | None:
     """Why the images of a batch may not stay apart though the shapes would look the same, None when nothing says so."""
     op = node.op
     axes: tuple[int, ...] = getattr(op, "axes", None) or ()
-    if isinstance(op, Extreme) and op.axis == 0:
+    if isinstance(op, Extreme | TopK) and op.axis == 0:
         return "it looks for an extreme along the batch"
-    if 0 in axes and not isinstance(op, Slice):
+    if (0 in axes and not isinstance(op, Slice)) or (isinstance(op, Running) and op.axis == 0):
         return "it works along the batch"
     if isinstance(op, Slice) and any(axis == 0 and step < 0 for axis, step in zip(op.axes, op.steps, strict=True)):
         return "it turns the order of the images round"
-    if isinstance(op, Gather) and op.axis == 0 and node.operands[0].weight is None:
+    if _by_place(node) and node.operands[0].weight is None:
         return "it takes images by their place in the batch"
+    if isinstance(op, EyeLike | Trilu) and _rank(node.output.type) == 2:
+        return "what it gives for an image depends on its place in the batch"
+    if isinstance(op, Einsum) and _sums_images(node, op):
+        return "it sums over images"
     if isinstance(op, Pad) and op.pads[0]:
         return "it moves the images along the batch"
     if isinstance(op, MaxPool) and op.with_indices and (node.outputs[1].uses or graph.is_output(node.outputs[1])):
@@ -179,6 +202,25 @@ def _mixes_unseen(graph: Graph, node: Node) -> str | None:
     if isinstance(op, Opaque):
         return "nobody here knows whether it works on each image alone"
     return None
+
+
+def _by_place(node: Node) -> bool:
+    """Whether indices say which images are read or written."""
+    op = node.op
+    if isinstance(op, ScatterElements):
+        # Indices for fewer images than there are reach the first ones alone.
+        fronts = {value.type.shape[0] for value in node.operands if isinstance(value.type, TensorType)}
+        return op.axis == 0 or len(fronts) > 1
+    if isinstance(op, Gather | GatherElements):
+        return op.axis == 0
+    return isinstance(op, ScatterND) or (isinstance(op, GatherND) and op.batch_dims == 0)
+
+
+def _sums_images(node: Node, op: Einsum) -> bool:
+    """Whether the first axis of an operand that changes with the batch is not the first one of the result."""
+    labels, result = op.labels([_rank(value.type) for value in node.operands])
+    resting = [label for label, value in zip(labels, node.operands, strict=True) if value.weight is None]
+    return any(label[:1] != result[:1] for label in resting)
 
 
 def _mixes(node: Node, name: str) -> str | None:

@@ -18,6 +18,8 @@ from cnnir.ops import (
     Div,
     Flatten,
     Gather,
+    GatherElements,
+    GatherND,
     Gemm,
     GroupNormalization,
     InstanceNormalization,
@@ -28,27 +30,33 @@ from cnnir.ops import (
     Min,
     Mod,
     Mul,
+    OneHot,
     Pad,
     Pow,
     PRelu,
+    Range,
     Reshape,
     Resize,
+    Shrink,
+    Trilu,
     Where,
 )
 from cnnir.ops.activation import Distribution
 from cnnir.ops.base import Op
-from cnnir.ops.elementwise import Comparison, Logic
+from cnnir.ops.elementwise import Bits, Comparison, Logic
 from cnnir.ops.function import Function
 from cnnir.ops.integers import IntegerConvolution, IntegerProduct
 from cnnir.ops.quantization import Granular
 from cnnir.ops.reduction import Extreme, Reduction
+from cnnir.ops.running import Running
+from cnnir.ops.selecting import Scattering
 from tests.interpreter.single_nodes import Case, random_case
 
 Marks: TypeAlias = NDArray[np.bool_]
 
 HIDING = (
     *(Function, Distribution, PRelu, Cast, Mul, Div, Mod, Pow, Max, Min, Comparison, Logic, Where, Gemm, ConvTranspose),
-    *(Reduction, Extreme),
+    *(Reduction, Extreme, OneHot, Trilu, Scattering, Running, Shrink, Bits),
     *(InstanceNormalization, GroupNormalization, LayerNormalization, Granular, IntegerConvolution, IntegerProduct),
 )
 """Ops that may give the same for other operands: flat pieces, rounding, zero as a factor, one alone, all cut away."""
@@ -56,7 +64,7 @@ HIDING = (
 UNTOLD = (Conv, ConvTranspose, IntegerConvolution, GroupNormalization, Pad, Reshape, Flatten)
 """Ops of which it cannot always be told what they read."""
 
-OPS = [op for op in DEFINED if op is not ConstantOfShape]
+OPS = [op for op in DEFINED if op not in (ConstantOfShape, Range)]
 
 
 def changes(case: Case, graph: Graph, operand: int, axis: int) -> list[list[Marks]]:
@@ -95,7 +103,7 @@ def changes(case: Case, graph: Graph, operand: int, axis: int) -> list[list[Mark
 def places(case: Case, node: Node) -> Iterator[tuple[int, int]]:
     """(operand, axis) of what is fed."""
     for index, operand in enumerate(case.operands):
-        if isinstance(case.op, Gather) and index == 1:
+        if isinstance(case.op, Gather | GatherElements | GatherND | Scattering) and index == 1:
             continue  # another index may lie outside
         if operand is not None and index not in case.constants and operand.dtype.kind in "fibu":
             yield from ((index, axis) for axis in range(operand.ndim))

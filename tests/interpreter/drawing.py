@@ -15,7 +15,7 @@ from cnnir.weights import Array
 AnyArray: TypeAlias = NDArray[Any]
 
 
-_NEW = {"Swish": 24, "RMSNormalization": 23}
+_NEW = {"Swish": 24, "RMSNormalization": 23, "CumProd": 26}
 """Ops that came after the opset in which graphs are written, and when."""
 
 

@@ -6,9 +6,18 @@ import numpy as np
 
 from cnnir.ops import (
     Abs,
+    Acos,
     And,
+    Asin,
+    Atan,
+    BitShift,
+    BitwiseAnd,
+    BitwiseNot,
+    BitwiseOr,
+    BitwiseXor,
     Ceil,
     Celu,
+    Cos,
     Elu,
     Equal,
     Erf,
@@ -38,11 +47,14 @@ from cnnir.ops import (
     Reciprocal,
     Round,
     Selu,
+    Shrink,
     Sign,
+    Sin,
     Softplus,
     Softsign,
     Sqrt,
     Swish,
+    Tan,
     ThresholdedRelu,
     Where,
     Xor,
@@ -95,7 +107,20 @@ MAKERS[Log] = _of(Log, lambda data: np.abs(data) + np.float32(0.01))
 MAKERS[Sqrt] = _of(Sqrt, np.abs)
 MAKERS[Reciprocal] = _of(Reciprocal, lambda data: np.where(data < 0, data - 1, data + 1))
 MAKERS[Not] = _of(Not, lambda data: data > 0)
+MAKERS[BitwiseNot] = _of(BitwiseNot, lambda data: np.asarray(data * 40, np.int16), np.int32, np.int64, np.int8)
+
+for _angle in (Sin, Cos, Tan, Atan):
+    MAKERS[_angle] = _of(_angle, lambda data: np.clip(data, -1.4, 1.4))
+for _inverse in (Asin, Acos):
+    MAKERS[_inverse] = _of(_inverse, lambda data: np.clip(data, -0.9, 0.9))
 MAKERS[IsNaN] = _of(IsNaN, lambda data: np.where(data > 2, np.float32(np.nan), data))
+
+
+@makes(Shrink)
+def shrink(draw: Draw) -> Case:
+    """With and without a step at the threshold."""
+    op = Shrink(draw.choose([0.5, 1.5, 0.0]), draw.choose([0.0, 0.5, 1.5]))
+    return Case(op, (draw.tensor(*draw.shape(), scale=3),))
 
 
 @makes(IsInf)
@@ -184,6 +209,22 @@ def _combined(op: type[Op]) -> Maker:
 
 for _logic in (And, Or, Xor):
     MAKERS[_logic] = _combined(_logic)
+
+
+def _bitwise(op: Callable[[Draw], Op], *dtypes: type[np.generic]) -> Maker:
+    def make(draw: Draw) -> Case:
+        """Small numbers of either sign, or of none."""
+        dtype = draw.choose(dtypes)
+        least = 0 if np.issubdtype(dtype, np.unsignedinteger) else -9
+        left, right = (np.asarray(draw.rng.integers(least, 9, shape), dtype) for shape in broadcast_shapes(draw, 2))
+        return Case(op(draw), (left, right))
+
+    return make
+
+
+for _bits in (BitwiseAnd, BitwiseOr, BitwiseXor):
+    MAKERS[_bits] = _bitwise(lambda _, op=_bits: op(), np.uint8, np.int16, np.int32, np.int64)  # type: ignore[misc]
+MAKERS[BitShift] = _bitwise(lambda draw: BitShift(draw.choose(["LEFT", "RIGHT"])), np.uint8, np.uint32, np.uint64)
 
 
 @makes(Where)

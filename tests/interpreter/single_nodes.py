@@ -52,7 +52,7 @@ from cnnir.ops.assembly import PadMode
 from cnnir.ops.resize import Coordinates, Rounding
 from cnnir.ops.window import AutoPad
 from cnnir.types import DType
-from tests.interpreter import indexing_nodes, layer_nodes, pointwise_nodes, reducing_nodes
+from tests.interpreter import indexing_nodes, layer_nodes, pointwise_nodes, reducing_nodes, selecting_nodes
 from tests.interpreter.drawing import MAKERS, Case, Draw, Maker, broadcast_shapes, function, makes
 
 __all__ = [
@@ -64,6 +64,7 @@ __all__ = [
     "pointwise_nodes",
     "random_case",
     "reducing_nodes",
+    "selecting_nodes",
 ]
 
 

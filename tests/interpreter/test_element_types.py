@@ -11,13 +11,20 @@ from cnnir.interpreter.kernels import kernels
 from cnnir.ops import (
     DEFINED,
     LRN,
+    Acos,
     Add,
+    Asin,
+    Atan,
     AveragePool,
     BatchNormalization,
     Celu,
     Conv,
     ConvTranspose,
+    Cos,
+    CumProd,
+    CumSum,
     Div,
+    Einsum,
     Elu,
     Erf,
     Exp,
@@ -55,7 +62,9 @@ from cnnir.ops import (
     Resize,
     RMSNormalization,
     Selu,
+    Shrink,
     Sigmoid,
+    Sin,
     Softmax,
     Softplus,
     Softsign,
@@ -63,6 +72,7 @@ from cnnir.ops import (
     Sub,
     Sum,
     Swish,
+    Tan,
     Tanh,
     TrainingBatchNormalization,
 )
@@ -78,7 +88,8 @@ COMPUTES: tuple[type[Op], ...] = (
     *(Mod, Pow, Mean),
     *(ReduceSum, ReduceProd, ReduceL1, ReduceL2, ReduceSumSquare, ReduceLogSum, ReduceLogSumExp),
     *(InstanceNormalization, GroupNormalization, RMSNormalization, LpNormalization, MeanVarianceNormalization),
-    *(LpPool, GlobalLpPool),
+    *(LpPool, GlobalLpPool, CumSum, CumProd, Einsum, Shrink),
+    *(Sin, Cos, Tan, Asin, Acos, Atan),
 )
 """The ops that round; the others choose or move elements."""
 
@@ -206,6 +217,10 @@ def test_every_op_that_computes_is_listed() -> None:
     exact |= {"ThresholdedRelu", "Hardmax", "Abs", "Neg", "Sign", "Floor", "Ceil", "Round", "Not", "IsNaN", "IsInf"}
     exact |= {"Max", "Min", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor", "Where"}
     exact |= {"Shape", "Size", "Gather", "Expand", "Tile", "DepthToSpace", "SpaceToDepth"}
+    exact |= {"BitwiseNot", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift"}
+    exact |= {"TopK", "GatherElements", "GatherND", "EyeLike", "OneHot", "Trilu"}
+    # What they round is told by tests of their own.
+    exact |= {"ScatterElements", "ScatterND", "Range"}
     exact |= {"ReduceMax", "ReduceMin", "ArgMax", "ArgMin"}
     exact |= {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout"}
     # Their results are not all of their operands' type.

@@ -53,6 +53,7 @@ from cnnir.ops import (
     ReduceMean,
     ReduceMin,
     Resize,
+    Shrink,
     Sigmoid,
     Slice,
     Softmax,
@@ -63,7 +64,8 @@ from cnnir.ops import (
     Where,
     Xor,
 )
-from tests.interpreter import indexing_nodes, layer_nodes, oracles
+from cnnir.ops.elementwise import Bits
+from tests.interpreter import indexing_nodes, layer_nodes, oracles, selecting_nodes
 from tests.interpreter.judges import TOLERANCE, assert_close, by_onnxruntime, run
 from tests.interpreter.single_nodes import MAKERS, Case, Draw, random_case
 
@@ -126,7 +128,7 @@ def test_float64(op_class: type[Op]) -> None:
 
 def _tolerance(op: Op) -> float:
     """Of float64; some constants, and some statistics, the runtime has in single precision."""
-    return 1e-6 if isinstance(op, Gelu | GroupNormalization) else 1e-12
+    return 1e-6 if isinstance(op, Gelu | GroupNormalization | Shrink) else 1e-12
 
 
 # Against oracles
@@ -369,10 +371,11 @@ def test_sum_over_its_own_operands(pattern: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("op_class", [op for op in DEFINED if op.in_place and len(op.operands) == 2], ids=names)
 def test_both_operands_are_the_output(op_class: type[Op]) -> None:
     """``x + x`` in the memory of x."""
-    data = Draw(5).tensor(3, 4) + 5
+    case = random_case(op_class, 0)
+    data = (Draw(5).tensor(3, 4) + 5).astype(np.uint8 if isinstance(case.op, Bits) else np.float32)
     out = np.empty_like(data)
-    kernels[op_class](op_class(), [data, data], [out])
-    kernels[op_class](op_class(), [data, data], [data])
+    kernels[op_class](case.op, [data, data], [out])
+    kernels[op_class](case.op, [data, data], [data])
     np.testing.assert_array_equal(data, out)
 
 
@@ -454,6 +457,7 @@ SCALED: dict[type[Op], Callable[[int, int], Case]] = {
     Split: lambda c, n: Case(Split(1, (1, c - 1)), (_maps(c, n),)),
     **layer_nodes.SCALED,
     **indexing_nodes.SCALED,
+    **selecting_nodes.SCALED,
     ConstantOfShape: lambda c, n: Case(ConstantOfShape(), (np.array([1, c, n, n], np.int64),)),
 }
 

@@ -52,7 +52,15 @@ _ALIGNED = (
     "the tensor has"
 )
 
+_NARROW = "the output that ships was summed in 16 bits; here it is summed in float32 and rounded once, which is nearer"
+
+_ATTENTION = (
+    "4d_causal_fp16", "3d_causal_bf16", "4d_causal_bf16", "4d_padded_kv_bf16", "4d_causal_padded_kv_bf16",
+    "4d_attn_mask_causal_bf16",
+)  # fmt: skip
+
 DIFFERENT: Mapping[str, str] = {
+    **{f"test_attention_{name}_expanded{tail}": _NARROW for name in _ATTENTION for tail in ("", ":constants")},
     "test_resize_downsample_scales_linear_align_corners": _ALIGNED,
     "test_resize_downsample_scales_linear_align_corners:constants": _ALIGNED,
 }
@@ -61,7 +69,7 @@ DIFFERENT: Mapping[str, str] = {
 UNCONVERTED = "test_PReLU_*d_multiparam"
 """Cases of opset 6 whose slopes, one a channel, do not broadcast since opset 7, and which onnx does not convert."""
 
-DEFINED_AT_LEAST = 1484
+DEFINED_AT_LEAST = 1757
 """So many cases run without an opaque node."""
 
 GROUPS = 8

@@ -12,6 +12,7 @@ from cnnir.ops import (
     Conv,
     ConvInteger,
     ConvTranspose,
+    Einsum,
     Gemm,
     Inputs,
     MatMul,
@@ -26,7 +27,7 @@ from tests.interpreter.single_nodes import Case, random_case
 from tests.ops.sources import Given, tensor
 
 COUNTED: tuple[type[Op], ...] = (
-    *(Conv, ConvTranspose, Gemm, MatMul, ConvInteger, QLinearConv, MatMulInteger, QLinearMatMul),
+    *(Conv, ConvTranspose, Gemm, MatMul, ConvInteger, QLinearConv, MatMulInteger, QLinearMatMul, Einsum),
 )
 """The ops that convolve or multiply matrices."""
 
@@ -45,9 +46,13 @@ def operands_of(case: Case) -> list[Given | None]:
 def counted(case: Case) -> int:
     """Products, one after the other."""
     quantised = isinstance(case.op, QLinearConv | QLinearMatMul)
-    left, right = (x.shape for x in (case.operands[0], case.operands[3 if quantised else 1]) if x is not None)
     (output,) = case.graph().run(case.feed()).values()
     total = 0
+    if isinstance(case.op, Einsum):
+        letters = {letter: size for term, x in zip(_terms(case), case.operands, strict=True) if x is not None
+                   for letter, size in zip(term, x.shape, strict=True)}  # fmt: skip
+        return sum(1 for _ in np.ndindex(*letters.values())) * (len(case.operands) - 1)
+    left, right = (x.shape for x in (case.operands[0], case.operands[3 if quantised else 1]) if x is not None)
     if isinstance(case.op, Conv | ConvInteger | QLinearConv):
         for _ in np.ndindex(*output.shape):
             for _ in np.ndindex(*right[1:]):
@@ -62,6 +67,14 @@ def counted(case: Case) -> int:
     else:
         total = sum(1 for _ in np.ndindex(*output.shape) for _ in range(left[-1]))
     return total
+
+
+def _terms(case: Case) -> list[str]:
+    """The letters of each operand of an Einsum, those behind an ellipsis made up."""
+    assert isinstance(case.op, Einsum)
+    terms = case.op.equation.replace(" ", "").split("->")[0].split(",")
+    return [term.replace("...", "XYZ"[: (x.ndim if x is not None else 0) - len(term.strip("."))])
+            for term, x in zip(terms, case.operands, strict=True)]  # fmt: skip
 
 
 @pytest.mark.parametrize("op_class", COUNTED, ids=lambda op: op.__name__)

@@ -11,8 +11,11 @@ from cnnir.ops import (
     DEFINED,
     LRN,
     Abs,
+    Acos,
     Add,
     And,
+    Asin,
+    Atan,
     AveragePool,
     BatchNormalization,
     Cast,
@@ -23,6 +26,7 @@ from cnnir.ops import (
     ConstantOfShape,
     Conv,
     ConvTranspose,
+    Cos,
     Div,
     Dropout,
     Elu,
@@ -70,8 +74,10 @@ from cnnir.ops import (
     Resize,
     Round,
     Selu,
+    Shrink,
     Sigmoid,
     Sign,
+    Sin,
     Slice,
     Softmax,
     Softplus,
@@ -82,6 +88,7 @@ from cnnir.ops import (
     Sub,
     Sum,
     Swish,
+    Tan,
     Tanh,
     ThresholdedRelu,
     TrainingBatchNormalization,
@@ -91,7 +98,7 @@ from cnnir.ops import (
     Xor,
 )
 from cnnir.types import DType, SequenceType, TensorType, UnknownType
-from tests.ops import indexing_examples, layer_examples, reducing_examples
+from tests.ops import indexing_examples, layer_examples, reducing_examples, selecting_examples
 from tests.ops.sources import SEQUENCE, Given, ShapeText, constant, dims, inferred, shapes, tensor
 
 Operands: TypeAlias = Sequence[Given | None]
@@ -109,6 +116,7 @@ CHANNELS = [tensor(3) for _ in range(4)]
 FUNCTIONS: tuple[type[Op], ...] = (
     *(Elu, Selu, Celu, ThresholdedRelu, Softplus, Softsign, Swish, Mish, Gelu, Abs, Neg, Sign, Exp, Log, Sqrt),
     *(Reciprocal, Floor, Ceil, Round, Erf, IsNaN, IsInf),
+    *(Sin, Cos, Tan, Asin, Acos, Atan, Shrink),
 )
 BINARY: tuple[type[Op], ...] = (Mod, Pow, Equal, Greater, GreaterOrEqual, Less, LessOrEqual)
 
@@ -311,8 +319,8 @@ WRONG: list[Wrong] = [
     (Dropout(), [SEQUENCE], "operand-type", ["no tensor"]),
 ]
 
-RIGHT += layer_examples.RIGHT + indexing_examples.RIGHT + reducing_examples.RIGHT
-WRONG += layer_examples.WRONG + indexing_examples.WRONG + reducing_examples.WRONG
+RIGHT += layer_examples.RIGHT + indexing_examples.RIGHT + reducing_examples.RIGHT + selecting_examples.RIGHT
+WRONG += layer_examples.WRONG + indexing_examples.WRONG + reducing_examples.WRONG + selecting_examples.WRONG
 
 
 def label(case: Right | Wrong) -> str:

@@ -1,12 +1,14 @@
 """Another batch and another size: what comes out is the network run image by image."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 import cnnir
 from cnnir.builder import GraphBuilder
@@ -15,8 +17,13 @@ from cnnir.graph import Graph, Value
 from cnnir.ops import (
     ArgMax,
     Concat,
+    CumSum,
+    Einsum,
     Expand,
+    EyeLike,
     Gather,
+    GatherElements,
+    GatherND,
     MatMul,
     MaxPool,
     Opaque,
@@ -25,13 +32,18 @@ from cnnir.ops import (
     ReduceMean,
     Relu,
     Reshape,
+    ScatterElements,
+    ScatterND,
     Shape,
     Size,
     Slice,
     Softmax,
+    SpaceToDepth,
     Squeeze,
     Tile,
+    TopK,
     Transpose,
+    Trilu,
 )
 from cnnir.ops.base import Op
 from cnnir.types import DType, TensorType, known_shape
@@ -87,10 +99,15 @@ def test_random_graphs(seed: int) -> None:
 
 def indexed(axis: int, *indices: int) -> Graph:
     """Constant indices along an axis."""
-    graph = Graph("indexed")
-    x = graph.add_input("x", TensorType(DType.FLOAT32, (1, 4, 2, 2)))
-    places = graph.add_weight("places", Array.of(np.array(indices, np.int64)))
-    graph.set_outputs(graph.add_node(Gather(axis), [x, places], name="culprit").outputs)
+    return with_constants(Gather(axis), np.array(indices, np.int64))
+
+
+def with_constants(op: Op, *constants: NDArray[Any]) -> Graph:
+    """A node that reads an input and constants."""
+    graph = Graph("constants")
+    values: list[Value] = [graph.add_input("x", TensorType(DType.FLOAT32, (1, 4, 2, 2)))]
+    values += [graph.add_weight(f"w{index}", Array.of(array)) for index, array in enumerate(constants)]
+    graph.set_outputs(graph.add_node(op, values, name="culprit").outputs)
     return graph
 
 
@@ -114,6 +131,23 @@ def with_op(op: Op, *, shape: tuple[int, ...] = (1, 4, 2, 2), twice: bool = Fals
     return graph
 
 
+PLACES = np.zeros((1, 4, 2, 2), np.int64)
+
+
+@pytest.mark.parametrize(
+    "op", [TopK(1, 1), CumSum(2), Trilu(), SpaceToDepth(2), Einsum("bchw,bchw->bhw")], ids=lambda op: op.kind
+)
+def test_within_each_image(op: Op) -> None:
+    """What runs along another axis leaves the images apart."""
+    graph = with_op(op, twice=isinstance(op, Einsum)).apply("set-batch{batch=3}").graph
+    data = images(graph, 3)
+    whole = graph.run({"x": data})
+    for number in range(3):
+        single = graph.resize({"x": (1, 4, 2, 2)}).run({"x": data[number : number + 1]})
+        for name, array in whole.items():
+            np.testing.assert_allclose(array[number], single[name][0], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("graph", "words"),
     [
@@ -131,6 +165,16 @@ def with_op(op: Op, *, shape: tuple[int, ...] = (1, 4, 2, 2), twice: bool = Fals
         (indexed(0, 0), "by their place in the batch"),
         (with_op(Tile((2, 1, 1, 1))), "images in front"),
         (with_op(Expand((3, 4, 2, 2))), "batch"),
+        (with_op(TopK(1, 0)), "along the batch"),
+        (with_op(CumSum(0)), "works along the batch"),
+        (with_op(Trilu(), shape=(1, 4)), "depends on its place"),
+        (with_op(EyeLike(DType.INT8), shape=(1, 4)), "depends on its place"),
+        (with_op(Einsum("bchw,achw->bchw"), twice=True), "sums over images"),
+        (with_op(Einsum("bchw->cb")), "sums over images"),
+        (with_constants(GatherElements(0), PLACES), "by their place in the batch"),
+        (with_constants(GatherND(), PLACES), "by their place in the batch"),
+        (with_constants(ScatterElements(1), PLACES, np.ones((1, 4, 2, 2), np.float32)), "by their place in the batch"),
+        (with_constants(ScatterND(), np.zeros((1, 1), np.int64), np.ones((1, 4, 2, 2), np.float32)), "by their place"),
         (with_op(Shape()), "fold first"),
         (with_op(Size()), "fold first"),
         (with_op(Opaque("acme", "Mystery", 1)), "nobody here knows"),

@@ -529,15 +529,16 @@ def test_what_cannot_be_evaluated_is_refused() -> None:
     """An op that its own library cannot compute stays, and the reason says so."""
     graph = model(
         [
-            helper.make_node("GatherND", ["a", "far"], ["g"], name="gather"),
-            helper.make_node("Add", ["x", "g"], ["y"]),
+            helper.make_node("Compress", ["a", "far"], ["g"], name="chosen"),
+            helper.make_node("ReduceSum", ["g"], ["t"], keepdims=0),
+            helper.make_node("Add", ["x", "t"], ["y"]),
         ],
-        {"a": numbers(1, 3), "far": ints(9)},
+        {"a": numbers(1, 3), "far": np.array([False] * 8 + [True])},
     )
     result = graph.apply("fold")
-    assert kinds(result.graph) == ["GatherND", "Add"]
+    assert kinds(result.graph) == ["Compress", "ReduceSum", "Add"]
     (refused,) = result.refusals
-    assert refused.nodes == ("gather (GatherND)",)
+    assert refused.nodes == ("chosen (Compress)",)
     assert "cannot be worked out" in refused.reason
 
 

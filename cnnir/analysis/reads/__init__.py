@@ -10,6 +10,7 @@ from cnnir.analysis.reads import (
     indexing,
     quantization,
     resampling,
+    selecting,
     standardization,
     windows,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "quantization",
     "reads",
     "resampling",
+    "selecting",
     "shape_of",
     "standardization",
     "windows",

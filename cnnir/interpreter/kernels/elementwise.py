@@ -9,6 +9,10 @@ from cnnir.interpreter.kernels.base import in_float32, kernels, present
 from cnnir.ops import (
     Add,
     And,
+    BitShift,
+    BitwiseAnd,
+    BitwiseOr,
+    BitwiseXor,
     Div,
     Equal,
     Greater,
@@ -42,6 +46,9 @@ _BINARY: Mapping[type[Broadcasting], Callable[..., Any]] = {
     And: np.logical_and,
     Or: np.logical_or,
     Xor: np.logical_xor,
+    BitwiseAnd: np.bitwise_and,
+    BitwiseOr: np.bitwise_or,
+    BitwiseXor: np.bitwise_xor,
 }
 
 _VARIADIC: Mapping[type[Arithmetic], Callable[..., Any]] = {
@@ -54,6 +61,13 @@ _VARIADIC: Mapping[type[Arithmetic], Callable[..., Any]] = {
 def binary(op: Broadcasting, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """One ufunc call."""
     _BINARY[type(op)](present(inputs, 0), present(inputs, 1), out=outputs[0])
+
+
+@kernels.rule(BitShift)
+def shift(op: BitShift, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """NumPy's own."""
+    move = np.left_shift if op.direction == "LEFT" else np.right_shift
+    move(present(inputs, 0), present(inputs, 1), out=outputs[0])
 
 
 @kernels.rule(Mod)

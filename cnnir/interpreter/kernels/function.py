@@ -7,7 +7,31 @@ from typing import Any
 import numpy as np
 
 from cnnir.interpreter.kernels.base import in_float32, kernels, present
-from cnnir.ops import Abs, Ceil, Erf, Exp, Floor, IsInf, IsNaN, Log, Neg, Not, Op, Reciprocal, Round, Sign, Sqrt
+from cnnir.ops import (
+    Abs,
+    Acos,
+    Asin,
+    Atan,
+    BitwiseNot,
+    Ceil,
+    Cos,
+    Erf,
+    Exp,
+    Floor,
+    IsInf,
+    IsNaN,
+    Log,
+    Neg,
+    Not,
+    Op,
+    Reciprocal,
+    Round,
+    Shrink,
+    Sign,
+    Sin,
+    Sqrt,
+    Tan,
+)
 from cnnir.weights import AnyArray
 
 _FUNCTIONS: Mapping[type[Op], Callable[..., Any]] = {
@@ -20,6 +44,13 @@ _FUNCTIONS: Mapping[type[Op], Callable[..., Any]] = {
     Floor: np.floor,
     Ceil: np.ceil,
     Round: np.rint,
+    Sin: np.sin,
+    Cos: np.cos,
+    Tan: np.tan,
+    Asin: np.arcsin,
+    Acos: np.arccos,
+    Atan: np.arctan,
+    BitwiseNot: np.invert,
     Not: np.logical_not,
     IsNaN: np.isnan,
 }
@@ -37,6 +68,15 @@ def function(op: Op, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArr
 def reciprocal(op: Reciprocal, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
     """A division, which is rounded once."""
     np.divide(1, present(inputs, 0), out=outputs[0])
+
+
+@kernels.rule(Shrink)
+@in_float32
+def shrink(op: Shrink, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray]) -> None:
+    """Made aside; of integers by way of floats, cut to whole numbers."""
+    x = present(inputs, 0)
+    moved = np.where(x < -op.lambd, x + op.bias, np.where(x > op.lambd, x - op.bias, np.zeros((), x.dtype)))
+    np.copyto(outputs[0], moved, casting="unsafe")
 
 
 @kernels.rule(IsInf)

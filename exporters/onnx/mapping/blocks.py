@@ -6,7 +6,6 @@ from cnnir.exporters.onnx.mapping.base import Read, Source, Target, reads, requi
 from cnnir.graph import Node
 from cnnir.ops import DepthToSpace, SpaceToDepth
 
-
 _ORDERED = {"DepthToSpace": 11, "SpaceToDepth": 28}
 """Since which opset the order of the channels can be said."""
 

@@ -22,12 +22,21 @@ from cnnir.exporters.onnx.types import CODES, dtype_of
 from cnnir.graph import Node
 from cnnir.ops import (
     Abs,
+    Acos,
     Add,
     And,
+    Asin,
+    Atan,
+    BitShift,
+    BitwiseAnd,
+    BitwiseNot,
+    BitwiseOr,
+    BitwiseXor,
     Cast,
     Ceil,
     Celu,
     Clip,
+    Cos,
     Div,
     Elu,
     Equal,
@@ -61,14 +70,17 @@ from cnnir.ops import (
     Relu,
     Round,
     Selu,
+    Shrink,
     Sigmoid,
     Sign,
+    Sin,
     Softplus,
     Softsign,
     Sqrt,
     Sub,
     Sum,
     Swish,
+    Tan,
     Tanh,
     ThresholdedRelu,
     Where,
@@ -82,7 +94,8 @@ _PLAIN: Mapping[str, type[Op]] = {
         *(Relu, LeakyRelu, Sigmoid, Tanh, HardSigmoid, HardSwish, Elu, Selu, Celu, ThresholdedRelu, PRelu, Softplus),
         *(Softsign, Swish, Mish, Gelu, Abs, Neg, Sign, Exp, Log, Sqrt, Reciprocal, Floor, Ceil, Round, Erf, Not, IsNaN),
         *(IsInf, Add, Sub, Mul, Div, Mod, Pow, Sum, Mean, Max, Min, Equal, Greater, GreaterOrEqual, Less, LessOrEqual),
-        *(And, Or, Xor, Where),
+        *(And, Or, Xor, Where, Sin, Cos, Tan, Asin, Acos, Atan),
+        *(BitwiseNot, BitwiseAnd, BitwiseOr, BitwiseXor, Shrink),
     )
 }
 """Ops that say the same in every opset; their fields are ONNX's attributes under the same names."""
@@ -124,6 +137,20 @@ def _since(node: Node, op: Op) -> int:
     if isinstance(op, Mod) and not op.fmod and dtypes[0] is not None and dtypes[0].is_float:
         return 28
     return 0
+
+
+@reads("BitShift")
+def read_shift(source: Source) -> Read:
+    """Since opset 11; of signed numbers since 28."""
+    direction: Any = source.attributes.text("direction", "")
+    return BitShift(direction), source.inputs
+
+
+@writers.rule(BitShift)
+def write_shift(target: Target, node: Node, op: BitShift) -> None:
+    """Since opset 11."""
+    require_opset(target, node, 11)
+    write_plain(target, node, "BitShift", direction=op.direction)
 
 
 @reads("Clip")
