@@ -1,10 +1,14 @@
 """The benchmarks as commands: what they say when there is nothing to measure."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmarks import dense, light, zoo
+import cnnir
+from benchmarks import dense, large, light, zoo
+from cnnir.weights import FileRange
 
 
 @pytest.mark.parametrize("main", [dense.main, light.main, zoo.main], ids=["dense", "light", "zoo"])
@@ -16,3 +20,25 @@ def test_a_name_that_matches_nothing(
         main(["--match", "no such network"])
     assert caught.value.code == 2
     assert "no network matches no such network" in capsys.readouterr().err
+
+
+def test_the_large_model_when_it_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its weights lie in two files, are mapped, and the steps measured do what they say."""
+    monkeypatch.setattr(large, "WIDTH", 32)
+    monkeypatch.setattr(large, "WEIGHT_BYTES", 32 * 32 * 4)
+    large.make(tmp_path, 5)
+    assert {file.name: file.stat().st_size for file in tmp_path.glob("*.bin")} == {"one.bin": 8192, "two.bin": 12288}
+    graph = cnnir.load(tmp_path / "large.onnx")
+    assert all(isinstance(value.weight, FileRange) for value in graph.weights)
+    assert large.load(tmp_path)["what"].startswith("15 nodes, arena 256 B")
+    cnnir.save(graph.apply("simplify").graph, tmp_path / "saved.onnx", external_data=True)
+    large.original(tmp_path)
+    large.saved(tmp_path)
+    assert np.array_equal(np.load(tmp_path / "original.npy"), np.load(tmp_path / "saved.npy"))
+
+
+def test_no_room_for_the_large_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says so before it writes anything, and leaves nothing."""
+    assert large.main(["--gigabytes", "1e9", "--folder", str(tmp_path)]) == 2
+    assert "has no room" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())

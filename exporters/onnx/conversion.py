@@ -129,28 +129,51 @@ def modernized(model: ModelProto) -> ModelProto:
     if not versions or max(versions) >= OLDEST_OPSET:
         return model
     try:
-        return version_converter.convert_version(_with_channel_slopes(model), _MODERN)
+        found = version_converter.convert_version(_broadcasting_from_the_right(model), _MODERN)
+        # In strict mode, to find shapes that are no longer those that the model declares.
+        shape_inference.infer_shapes(found, check_type=True, strict_mode=True)
     except Exception as error:  # noqa: BLE001  what it raises is not documented
         raise CnnirError("opset", "onnx's version converter cannot convert the model", got=error) from None
+    return found
 
 
-def _with_channel_slopes(model: ModelProto) -> ModelProto:
-    """The model with the slopes of its PRelu nodes along the channels, as opset 7 has it and opset 6 meant.
+_WITH_AN_AXIS = ("Add", "Sub", "Mul", "Div", "Pow", "And", "Or", "Xor", "Greater", "Less", "Equal")
+"""Ops whose second operand had its place told by ``axis`` before opset 7."""
 
-    The version converter leaves them as they are.
+
+def _broadcasting_from_the_right(model: ModelProto) -> ModelProto:
+    """The model with operands that stood at an axis filled up with ones behind it, as opset 7 broadcasts.
+
+    The converter leaves the slopes of PRelu as they are, and puts one axis too many behind the others.
     """
-    ranks = {
-        info.name: len(info.type.tensor_type.shape.dim)
-        for info in (*model.graph.input, *shape_inference.infer_shapes(model).graph.value_info)
-    }
-    reshaped = ModelProto()
-    reshaped.CopyFrom(model)
-    slopes = {node.input[1]: ranks.get(node.input[0], 0) for node in model.graph.node if node.op_type == "PRelu"}
-    for tensor in reshaped.graph.initializer:
-        if len(tensor.dims) == 1:
-            tensor.dims.extend([1] * (slopes.get(tensor.name, 0) - 2))
-    for info in reshaped.graph.input:
-        dims = info.type.tensor_type.shape.dim
-        for _ in range(slopes.get(info.name, 0) - 2 if len(dims) == 1 else 0):
-            dims.add(dim_value=1)
-    return reshaped
+    found = ModelProto()
+    found.CopyFrom(model)
+    inferred = shape_inference.infer_shapes(model).graph
+    infos = (*model.graph.input, *model.graph.output, *inferred.value_info)
+    ranks = {info.name: len(info.type.tensor_type.shape.dim) for info in infos}
+    ranks |= {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
+    nodes: list[NodeProto] = []
+    for index, node in enumerate(found.graph.node):
+        first = _first_axis(node)
+        if first is not None:
+            behind = ranks[node.input[0]] - first - ranks[node.input[1]]
+            axes = list(range(ranks[node.input[1]], ranks[node.input[1]] + behind))
+            if axes:
+                name = f"{node.input[1]}/behind the axis of {index}"
+                nodes.append(helper.make_node("Unsqueeze", [node.input[1]], [name], axes=axes))
+                node.input[1] = name
+            kept = [attribute for attribute in node.attribute if attribute.name != "axis"]
+            del node.attribute[:]
+            node.attribute.extend(kept)
+        nodes.append(node)
+    del found.graph.node[:]
+    found.graph.node.extend(nodes)
+    return found
+
+
+def _first_axis(node: NodeProto) -> int | None:
+    """The axis at which a node's second operand begins; None where it ends with the last one."""
+    if node.op_type == "PRelu":
+        return 1
+    axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), -1)
+    return axis if node.op_type in _WITH_AN_AXIS and axis >= 0 else None
