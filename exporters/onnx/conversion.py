@@ -68,6 +68,10 @@ def converted(proto: NodeProto, node: Node, old: int, new: int, opsets: Mapping[
     for op_type, change in _UNKNOWN_CHANGES.items():
         if (old < change) != (new < change) and any(one.op_type == op_type for one in _all_nodes_of(proto)):
             raise _not_converted(node, old, new, f"{op_type} is another op since opset {change}")
+    for one in _all_nodes_of(proto):
+        if one.domain not in _STANDARD and (kind := changed_kind(one, old, new)) is not None:
+            # The converter does not look into them.
+            raise _not_converted(node, old, new, f"{kind} inside of an op of another domain, {one.op_type}")
     inputs, initializers = [], []
     for value in dict.fromkeys(node.operands):
         if value.weight is not None and math.prod(value.weight.shape) <= _SMALL:

@@ -78,7 +78,7 @@ def _constant(attributes: Attributes, place: Place | None) -> Weight | None:
     (name,) = attributes.left
     makers: dict[str, Callable[[], Weight]] = {
         "value": lambda: weight_from_tensor(attributes.tensor(name) or TensorProto(), place),
-        "sparse_value": lambda: weight_from_sparse(attributes.sparse_tensor(name) or SparseTensorProto()),
+        "sparse_value": lambda: weight_from_sparse(attributes.sparse_tensor(name) or SparseTensorProto(), place),
         "value_float": lambda: Array.of(np.asarray(attributes.number(name), np.float32)),
         "value_floats": lambda: Array.of(np.asarray(attributes.numbers(name), np.float32)),
         "value_int": lambda: Array.of(np.asarray(attributes.integer(name), np.int64)),

@@ -142,7 +142,7 @@ class _Reader:
             given = self.given.get(tensor.name)
             self._new_weight(tensor.name, given if given is not None else weight_from_tensor(tensor, self.place))
         for sparse in self.proto.sparse_initializer:
-            self._new_weight(sparse.values.name, weight_from_sparse(sparse))
+            self._new_weight(sparse.values.name, weight_from_sparse(sparse, self.place))
         for info in self.proto.input:
             if info.name in self.weights:
                 # Before IR 4 the format demands that all are listed: that says nothing.

@@ -35,14 +35,14 @@ def weight_from_tensor(tensor: TensorProto, place: Place | None) -> Weight:
     return Array(dtype, shape, contents)
 
 
-def weight_from_sparse(sparse: SparseTensorProto) -> Weight:
+def weight_from_sparse(sparse: SparseTensorProto, place: Place | None = None) -> Weight:
     """The dense weight of a sparse tensor, filled in when it is used.
 
     Raises:
         CnnirError: ``tensor-data`` when positions and values do not belong together.
     """
-    values, shape = weight_from_tensor(sparse.values, None), tuple(sparse.dims)
-    indices = weight_from_tensor(sparse.indices, None).array()
+    values, shape = weight_from_tensor(sparse.values, place), tuple(sparse.dims)
+    indices = weight_from_tensor(sparse.indices, place).array()
     name = sparse.values.name
     if any(dim < 0 for dim in shape):
         raise CnnirError("dim-negative", "a dim cannot be negative", node=name, got=list(shape))

@@ -226,22 +226,23 @@ class Writer:
             hidden = body_names(proto).difference(captured).intersection(renamed.values())
             rename_inner(proto, {name: reserve(name, self.taken) for name in sorted(hidden)})
             rename_captured(proto, renamed)
-        changed = changed_kind(proto, op.version if not op.domain else self.source_opset, self.opset)
+        written_in = self.source_opset if op.domain else op.version
+        changed = changed_kind(proto, written_in, self.opset)
         if changed is None:
             self._append(node, proto)
         elif self.convert:
-            self._converted(node, proto)
+            self._converted(node, proto, written_in)
         else:
             kept = f" ({changed} inside of it)" if changed != op.kind else ""
             raise CnnirError(
                 "opset", f"an op that is not defined here changed its meaning between the opsets{kept}",
-                node=node.label, expected=f"opset {self.source_opset}", got=self.opset,
+                node=node.label, expected=f"opset {written_in}", got=self.opset,
                 hint="export with the model's own opset, or let onnx's converter try: load(path, opset=N), --convert",
             )  # fmt: skip
 
-    def _converted(self, node: Node, proto: NodeProto) -> None:
+    def _converted(self, node: Node, proto: NodeProto, written_in: int) -> None:
         """The nodes that onnx's converter makes of one, under names of their own."""
-        part = converted(proto, node, self.source_opset, self.opset, self.opsets)
+        part = converted(proto, node, written_in, self.opset, self.opsets)
         outer = {*proto.input, *captured_names(proto), *proto.output}
         made = [name for child in part.node for name in child.output if name] + [one.name for one in part.initializer]
         names = {name: reserve(name, self.taken) for name in dict.fromkeys(made) if name not in outer}

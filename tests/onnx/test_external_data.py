@@ -149,6 +149,20 @@ def test_bytes_that_are_not_there(kind: str, tmp_path: Path, capsys: pytest.Capt
     assert len(line) < 600
 
 
+def test_a_sparse_weight_outside(tmp_path: Path) -> None:
+    """Values and positions in another file."""
+    proto, feed = CASES["a sparse weight"]()
+    sparse = proto.graph.sparse_initializer[0]
+    data = sparse.values.raw_data + sparse.indices.raw_data
+    (tmp_path / "data.bin").write_bytes(data)
+    offset = len(sparse.values.raw_data)
+    expected_y = read(proto).run(feed)["y"]
+    put_outside(sparse.values, location="data.bin", length=str(offset))
+    put_outside(sparse.indices, location="data.bin", offset=str(offset))
+    (tmp_path / "m.onnx").write_bytes(proto.SerializeToString())
+    assert np.array_equal(cnnir.load(tmp_path / "m.onnx").run(feed)["y"], expected_y)
+
+
 def test_a_model_that_is_read_without_its_file() -> None:
     """Nobody says where its data lies."""
     proto = weighted()

@@ -40,6 +40,20 @@ def branching(opset: int = 11, name: str = "c") -> Case:
     return model_of(graph, opset, 7), {"x": numbers(1, 2, 3), "flag": YES}
 
 
+def nested() -> Case:
+    """The branches inside of a branch, reading a value from two levels above."""
+    proto, feed = branching()
+    bodies: dict[str, Any] = {
+        "then_branch": graph_of([proto.graph.node[1]], [], [info("y", [2, 1])], None, "outer"),
+        "else_branch": graph_of([node("Squeeze", "c", "q", axes=[0]), node("ReduceMax", "q", "o", axes=[1])], [],
+                                [info("o", [2, 1])], None, "plain"),
+    }  # fmt: skip
+    choice = helper.make_node("If", ["flag"], ["w"], name="outermost", **bodies)
+    nodes = [proto.graph.node[0], choice, node("Abs", "w", "z")]
+    graph = graph_of(nodes, list(proto.graph.input), list(proto.graph.output))
+    return model_of(graph, 11, 7), feed
+
+
 def looping() -> Case:
     """A loop whose body slices and unsqueezes as opset 11 has it."""
     body = [node("Unsqueeze", "state", "u", axes=[0]), node("Squeeze", "u", "d", axes=[0]), node("Add", "d w", "next"),
@@ -85,6 +99,7 @@ CONVERSIONS: dict[str, tuple[Make, int]] = {
     "branches up": (branching, 18),
     "branches up by one": (branching, 13),
     "branches to the newest that both know": (branching, 22),
+    "branches in branches": (nested, 18),
     "a loop up": (looping, 21),
     "LSTM up": (recurrent("LSTM", 4, 7), 17),
     "GRU up": (recurrent("GRU", 3, 7), 21),
@@ -203,11 +218,19 @@ def scan_of_opset_8() -> ModelProto:
     return model_of(graph_of([scan], [info("start", [1, 2]), info("x", [1, 3, 2])], outputs), 8, 3)
 
 
+def custom_body() -> ModelProto:
+    """An op of another domain around one that changed; what such an op does with its body is its own affair."""
+    body = graph_of([node("ReduceSum", "x", "b", axes=[0])], [], [info("b", [1])], None, "body")
+    custom = helper.make_node("Own", ["x"], ["y"], name="own", domain="acme", body=body)
+    return model_of(graph_of([custom], [info("x", [3])], [info("y", [1])]), 11, 7, acme=1)
+
+
 REFUSED: dict[str, tuple[Callable[[], ModelProto], int, str]] = {
     "no op of that name yet": (lambda: CONVERSIONS["CumSum"][0]()[0], 9, r"y \(CumSum\)"),
     "another op of that name": (scan_of_opset_8, 11, r"scan \(Scan\)"),
     "an op inside of a branch": (lambda: branching()[0], 9, r"choose \(If\)"),
     "ours that has no form yet": (lambda: write(read(CASES["text tensors"]()[0])), 9, r".*string"),
+    "an op inside of another domain's": (custom_body, 13, r"own \(acme::Own\): .*ReduceSum"),
     "no such opset": (lambda: branching()[0], 99, r"no such opset"),
     "an opset before ours": (lambda: branching()[0], 6, r"no such opset"),
 }
