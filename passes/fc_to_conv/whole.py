@@ -144,7 +144,7 @@ def _assembly(op: Concat | Split, node: Node, grows: Open) -> str:
 
 @_RULES.rule(Resize)
 def _resize(op: Resize, node: Node, grows: Open) -> str:
-    fixed = op.scales is not None and op.coordinates != "align_corners"
+    fixed = op.scales is not None and op.coordinates not in ("align_corners", "tf_crop_and_resize")
     return "" if fixed else "it stretches the whole image to a size"
 
 

@@ -105,7 +105,8 @@ def _(op: Slice, node: Node) -> Value | None:
 
 @_same.register
 def _(op: Resize, node: Node) -> Value | None:
-    return node.operands[0] if op.scales and all(scale == 1 for scale in op.scales) else None
+    whole = all(op.cut(axis) == (0, 1) for axis in range(len(op.scales or ())))
+    return node.operands[0] if op.scales and whole and all(scale == 1 for scale in op.scales) else None
 
 
 @_same.register

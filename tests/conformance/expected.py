@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 
+_ALIGNED = (
+    "the shipped output divides by a fractional length; the specification's text and onnxruntime by the length that "
+    "the tensor has"
+)
+
 FAILING: Mapping[str, str] = {
     "test_attention_4d_causal_fp16_expanded": (
         "the shipped output was summed in float16; here it is summed in float32 and rounded once, which is nearer"
     ),
     "test_loop16_seq_none": "the package's own comparison asks for the length of a scalar",
-    "test_resize_downsample_scales_linear_align_corners": (
-        "the shipped output divides by a fractional length; the specification's text and onnxruntime by the length "
-        "that the tensor has"
-    ),
+    "test_resize_downsample_scales_cubic_align_corners": _ALIGNED,
+    "test_resize_downsample_scales_linear_align_corners": _ALIGNED,
     "test_scan_sum": "Scan of opset 8, which has a batch axis, is not in onnx.reference either",
     "test_gradient_of_add": "gradients are asked for, which onnx.reference does not have either",
     "test_gradient_of_add_and_mul": "gradients are asked for, which onnx.reference does not have either",
@@ -31,10 +34,5 @@ WITHOUT_FALLBACK: Mapping[str, str] = {
     "test_training_dropout": "it drops elements at random",
     "test_training_dropout_mask": "it drops elements at random",
     "test_training_dropout_default*": "it drops elements at random",
-    "test_resize_*_antialias": "antialias is not defined here",
-    "test_resize_*_cubic*": "mode is not defined here",
-    "test_resize_*_exclude_outside": "exclude_outside is not defined here",
-    "test_resize_*_nearest_not_*": "keep_aspect_ratio_policy is not defined here",
-    "test_resize_tf_crop_and_resize*": "coordinates is not defined here",
 }
 """Patterns of tests made of nothing but ops of ours, which use what our definitions leave out, and its reason."""

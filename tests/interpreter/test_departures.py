@@ -44,6 +44,12 @@ DEPARTURES: dict[str, tuple[Op, list[AnyArray], list[float], list[float]]] = {
         [1, 1.8, 2.6],
         [1, 2, 3],
     ),
+    "Resize, cropped": (
+        Resize(None, (None, None, 3), "linear", "tf_crop_and_resize", roi=(0, 0, 0.5, 1, 1, 1)),
+        [line(1, 2, 3)],
+        [2, 2.5, 3],
+        [1, 2, 3],
+    ),
     "Clip": (Clip(float("inf")), [line(1)], [np.inf], [float(np.finfo(np.float32).max)]),
 }
 """For each departure what the specification says, and what ONNX Runtime gives."""

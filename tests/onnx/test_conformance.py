@@ -30,11 +30,6 @@ READABLE = {op_class.__name__ for op_class in DEFINED} | {"Constant", "Upsample"
 """ONNX ops that become defined ops or weights."""
 
 OPAQUE: Mapping[str, str] = {
-    "test_resize_*_antialias*": "antialias is not defined here",
-    "test_resize_*_cubic*": "mode is not defined here",
-    "test_resize_*_exclude_outside*": "exclude_outside is not defined here",
-    "test_resize_*_nearest_not_*": "keep_aspect_ratio_policy is not defined here",
-    "test_resize_tf_crop_and_resize*": "coordinates is not defined here",
     "test_training_dropout:constants": "it drops elements at random",
     "test_training_dropout_mask:constants": "it drops elements at random",
     "test_training_dropout_default*:constants": "it drops elements at random",
@@ -61,6 +56,8 @@ _ATTENTION = (
 
 DIFFERENT: Mapping[str, str] = {
     **{f"test_attention_{name}_expanded{tail}": _NARROW for name in _ATTENTION for tail in ("", ":constants")},
+    "test_resize_downsample_scales_cubic_align_corners": _ALIGNED,
+    "test_resize_downsample_scales_cubic_align_corners:constants": _ALIGNED,
     "test_resize_downsample_scales_linear_align_corners": _ALIGNED,
     "test_resize_downsample_scales_linear_align_corners:constants": _ALIGNED,
 }

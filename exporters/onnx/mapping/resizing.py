@@ -7,7 +7,6 @@ import numpy as np
 
 from cnnir.dims import Dim, is_known
 from cnnir.errors import CnnirError
-from cnnir.exporters.onnx.mapping.attributes import Unmapped
 from cnnir.exporters.onnx.mapping.base import (
     Read,
     Source,
@@ -37,16 +36,34 @@ def read_resize(source: Source) -> Read:
         if scales is None:
             raise CnnirError("resize-target", "its scales are missing")
         return Resize(scales, None, mode, "asymmetric", "floor"), source.inputs[:1]
-    _resize_extras(source)
-    coordinates: Any = source.attributes.text("coordinate_transformation_mode", "half_pixel")
-    rounding: Any = source.attributes.text("nearest_mode", "round_prefer_floor")
-    return Resize(*_resize_target(source), mode, coordinates, rounding), source.inputs[:1]
-
-
-def _resize_target(source: Source) -> tuple[tuple[float, ...] | None, tuple[int | None, ...] | None]:
-    """Scales or sizes since opset 11; since 18 perhaps for some axes alone, the others keep their size."""
     rank, axes = source.tensor(0).rank, source.attributes.integers("axes")
     where = each_once(axes, rank) if axes else list(range(rank))
+    coordinates: Any = source.attributes.text("coordinate_transformation_mode", "half_pixel")
+    rounding: Any = source.attributes.text("nearest_mode", "round_prefer_floor")
+    policy: Any = source.attributes.text("keep_aspect_ratio_policy", "stretch")
+    op = Resize(
+        *_resize_target(source, where, rank), mode, coordinates, rounding,
+        source.attributes.number("cubic_coeff_a", -0.75),
+        source.attributes.flag("antialias"),
+        source.attributes.flag("exclude_outside"),
+        _resize_roi(source, where, rank) if coordinates == "tf_crop_and_resize" else None,
+        source.attributes.number("extrapolation_value", 0.0),
+        policy,
+    )  # fmt: skip
+    return op, source.inputs[:1]
+
+
+def _resize_roi(source: Source, where: Sequence[int], rank: int) -> tuple[float, ...]:
+    """What is cut out, along the axes that are named; all of the others."""
+    roi = source.float_setting(1, "roi") or ()
+    half = len(roi) // 2
+    return (*_spread(roi[:half], where, [0.0] * rank), *_spread(roi[half:], where, [1.0] * rank))
+
+
+def _resize_target(
+    source: Source, where: Sequence[int], rank: int
+) -> tuple[tuple[float, ...] | None, tuple[int | None, ...] | None]:
+    """Scales or sizes since opset 11; since 18 perhaps for some axes alone, the others keep their size."""
     scales, sizes = source.float_setting(2, "scales"), source.int_setting(3, "sizes")
     if sizes is not None and not scales:
         kept: list[int | None] = [None] * rank
@@ -65,18 +82,6 @@ def _spread(given: Sequence[T], where: Sequence[int], whole: list[T]) -> tuple[T
     return tuple(whole)
 
 
-def _resize_extras(source: Source) -> None:
-    """What our Resize lacks must be absent or without effect."""
-    for name in ("antialias", "exclude_outside"):
-        if source.attributes.flag(name):
-            raise Unmapped(f"{name} is not defined here")
-    if source.attributes.text("keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise Unmapped("keep_aspect_ratio_policy is not defined here")
-    # Only cubic interpolation and cropping, which are not defined here, look at these.
-    source.attributes.optional_number("cubic_coeff_a")
-    source.attributes.optional_number("extrapolation_value")
-
-
 @writers.rule(Resize)
 def write_resize(target: Target, node: Node, op: Resize) -> None:
     """Before opset 11 only the old form can be said, before 10 it was called Upsample."""
@@ -85,19 +90,29 @@ def write_resize(target: Target, node: Node, op: Resize) -> None:
         return
     if op.coordinates == "half_pixel_symmetric":
         require_opset(target, node, 19)
+    if op.antialias or op.policy != "stretch":
+        require_opset(target, node, 18)
     settings, axes = ["", ""], None
     if op.scales is not None:
         settings[1] = target.constant(node, "scales", np.asarray(op.scales, np.float32))
     else:
         axes, sizes = _resize_sizes(target, node, op.sizes or ())
         settings.append(target.constant(node, "sizes", int64(sizes)))
+    if op.roi is not None:
+        taken = range(len(op.roi) // 2) if axes is None else axes
+        cuts = [op.cut(axis) for axis in taken]
+        roi = [*(start for start, _ in cuts), *(end for _, end in cuts)]
+        settings[0] = target.constant(node, "roi", np.asarray(roi, np.float32))
     if target.opset < 13:
         # Up to opset 12 these two operands are not optional: empty tensors stand for absent ones.
-        settings[0] = target.constant(node, "roi", np.zeros(0, np.float32))
+        settings[0] = settings[0] or target.constant(node, "roi", np.zeros(0, np.float32))
         settings[1] = settings[1] or target.constant(node, "scales", np.zeros(0, np.float32))
     write_with_settings(
         target, node, "Resize", settings, mode=op.mode, coordinate_transformation_mode=op.coordinates,
         nearest_mode=op.rounding if op.mode == "nearest" else None, axes=axes,
+        cubic_coeff_a=op.cubic_coeff_a if op.mode == "cubic" else None, antialias=1 if op.antialias else None,
+        exclude_outside=1 if op.exclude_outside else None, extrapolation_value=op.extrapolation or None,
+        keep_aspect_ratio_policy=None if op.policy == "stretch" else op.policy,
     )  # fmt: skip
 
 
@@ -116,7 +131,8 @@ def _resize_sizes(target: Target, node: Node, sizes: Sequence[Dim | None]) -> tu
 
 
 def _write_old_resize(target: Target, node: Node, op: Resize) -> None:
-    if op.scales is None or op.coordinates != "asymmetric" or (op.mode == "nearest" and op.rounding != "floor"):
+    rounded = op.mode == "cubic" or (op.mode == "nearest" and op.rounding != "floor")
+    if op.scales is None or op.coordinates != "asymmetric" or rounded:
         require_opset(target, node, 11)
     scales = np.asarray(op.scales, np.float32)
     name = "Resize" if target.opset == 10 else "Upsample"
