@@ -1,6 +1,7 @@
 """The command: a process and a row for each model, and the sums."""
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import resource
@@ -62,15 +63,14 @@ def _row(folder: Path, truth: Mapping[str, Any], stages: Sequence[str]) -> Row:
     mine, theirs = context.Pipe(duplex=False)
     row = Row(truth["key"])
     begin = time.perf_counter()
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, mine:
         process = context.Process(target=_judge, args=(theirs, folder, truth, stages, Path(scratch)))
         process.start()
         theirs.close()
-        try:
+        with contextlib.suppress(EOFError):
             while True:
                 row = mine.recv()
-        except EOFError:
-            process.join()
+        process.join()
     row.seconds = time.perf_counter() - begin
     if process.exitcode:
         row.faults.append(f"the process died after {', '.join(row.cells) or 'nothing'}, exit code {process.exitcode}")
@@ -107,10 +107,12 @@ def _sums(rows: Sequence[Row]) -> None:
     print(
         f"{len(rows)} models, {len(rows) - faulty} without a fault, {faulty} with; {sum(r.seconds for r in rows):.0f} s"
     )
-    for what in ("loaded", "simplified"):
-        shapes = ", ".join(f"{counts[f'{what} {verdict}']} {verdict}" for verdict in ("right", "unknown", "wrong"))
-        macs = ", ".join(f"{counts[f'MACs {verdict}, {what}']} {verdict}" for verdict in ("right", "unknown", "wrong"))
-        print(f"{what}: shapes {shapes}; MACs {macs}")
+    verdicts = ("right", "unknown", "wrong")
+    for what in ("loaded", "simplified", "open"):
+        for title, key in (("shapes", "{1} {0}"), ("MACs", "MACs {0}, {1}")):
+            found = {verdict: counts[key.format(verdict, what)] for verdict in verdicts}
+            if any(found.values()):
+                print(f"{title}, {what}: " + ", ".join(f"{count:,} {verdict}" for verdict, count in found.items()))
     for what in ("without opaque nodes", "networks with open sizes", "not judged"):
         print(f"{what}: {counts[what]}")
     for column in ("open", "before", "after", "export"):

@@ -37,7 +37,8 @@ def runtime_outputs(path: Path, feed: Mapping[str, AnyArray]) -> dict[str, AnyAr
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, session.run(names, dict(feed)), strict=True))
+        found = session.run(names, dict(feed))
+        return {name: np.asarray(array) for name, array in zip(names, found, strict=True)}
     except Exception as error:  # its exceptions have no common class
         text = " ".join(str(error).split())
         raise RuntimeUnfitError(f"onnxruntime {onnxruntime.__version__}: {text[:240]}") from error
