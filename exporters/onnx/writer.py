@@ -1,7 +1,7 @@
 """From a graph to an ONNX model."""
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,7 @@ class Writer:
         return wanted
 
     def model(self) -> ModelProto:
-        for value in self.graph.weights:
+        for value in _in_order_of_use(self.graph):
             self._weight(value)
         for node in self.graph.nodes:
             self._node(node)
@@ -292,6 +292,14 @@ class Writer:
             helper.make_tensor_value_info(name, self.initializers[name].data_type, list(self.initializers[name].dims))
             for name in listed
         ]
+
+
+def _in_order_of_use(graph: Graph) -> Iterator[Value]:
+    """The weights in the order in which a reader of the file meets them, whenever a pass has made them."""
+    read = [value for node in graph.nodes for value in node.operands]
+    for value in dict.fromkeys([*read, *graph.outputs, *graph.weights]):
+        if value.weight is not None:
+            yield value
 
 
 def _proto(

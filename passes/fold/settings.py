@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import Opaque, Shape, Size
+from cnnir.ops import Flatten, Identity, Opaque, Reshape, Shape, Size, Squeeze, Transpose, Unsqueeze
 from cnnir.passes.base import Journal, Pass
 from cnnir.passes.fold.constants import fold_constants
 from cnnir.rewriter import Rewriter
 from cnnir.types import TensorType
+
+_VIEWS = (Flatten, Identity, Reshape, Squeeze, Transpose, Unsqueeze)
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class FoldSettings(Pass):
     def rewrite(self, graph: Graph, journal: Journal) -> None:
         rewriter = Rewriter(graph)
         chosen = _that_steer(graph)
+        # A reader makes a weight of a view of one at once: what has become a weight here gets its views folded too.
+        chosen.update(node for node in graph.nodes if isinstance(node.op, _VIEWS))
         read = {value for node in chosen for value in node.operands}
         fold_constants(rewriter, journal, [node for node in graph.nodes if node in chosen])
         for value in graph.weights:

@@ -89,3 +89,32 @@ def test_settings_that_callers_may_give_stay_open(tmp_path: Path) -> None:
     assert caught.value.code == "size-unknown"
     frozen = graph.apply("freeze-inputs,fold-settings").graph
     assert isinstance(frozen.node("view").op, Reshape)
+
+
+def test_what_is_loaded_is_what_is_written(tmp_path: Path) -> None:
+    """A weight that an opaque node makes, and views of it: loading the export finds nothing more to do."""
+    nodes = [
+        helper.make_node("Det", ["square"], ["factor"]),
+        helper.make_node("Unsqueeze", ["factor", "axes"], ["factors"]),
+        helper.make_node("Reshape", ["factors", "target"], ["kernel"]),
+        helper.make_node("Conv", ["x", "kernel"], ["y"]),
+    ]
+    rng = np.random.default_rng(6)
+    weights = {
+        "square": rng.standard_normal((5, 3, 3)).astype(np.float32), "axes": np.asarray([0]),
+        "target": np.asarray([5, 1, 1, 1]),
+    }  # fmt: skip
+    graph = helper.make_graph(
+        nodes, "made", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 4, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    loaded = cnnir.load(saved(model, tmp_path))
+    assert [node.op.kind for node in loaded.nodes] == ["Conv"]
+    cnnir.save(loaded, tmp_path / "first.onnx")
+    cnnir.save(cnnir.load(tmp_path / "first.onnx"), tmp_path / "second.onnx")
+    assert (tmp_path / "first.onnx").read_bytes() == (tmp_path / "second.onnx").read_bytes()
+    x = rng.standard_normal((2, 1, 4, 4)).astype(np.float32)
+    wanted = np.linalg.det(weights["square"])[:, None, None] * x
+    np.testing.assert_allclose(loaded.run({"x": x})["y"], wanted, rtol=1e-5, atol=1e-6)
