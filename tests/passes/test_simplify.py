@@ -13,7 +13,7 @@ import pytest
 import cnnir
 from cnnir import Graph, GraphBuilder
 from cnnir.cli import main
-from cnnir.exporters.onnx import write
+from cnnir.exporters.onnx import read, write
 from cnnir.graph import Value
 from cnnir.ops import (
     Cast,
@@ -423,3 +423,10 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert found["nodes"][1] < found["nodes"][0]
     assert main(["simplify", str(models.path("squeezenet")), "-o", "-"]) == 2
     assert main(["simplify", str(models.path("resnet50")), "--all"]) == 0
+
+
+def test_what_is_simplified_is_written_in_the_order_of_its_use() -> None:
+    """The weights that folding has made stand where a reader meets them: export, load and export is the same file."""
+    graph = models.with_random_weights(cnnir.load(models.path("resnet50"))).apply("simplify").graph
+    first = write(graph)
+    assert write(read(first)).SerializeToString(deterministic=True) == first.SerializeToString(deterministic=True)
