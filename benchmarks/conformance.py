@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from onnx.backend.test.case.test_case import TestCase
 
 from tests.conformance import suite
-from tests.conformance.expected import FAILING, RANDOM, WITHOUT_FALLBACK
+from tests.conformance.expected import FAILING, LEFT_TO_THE_FALLBACK, RANDOM, WITHOUT_FALLBACK
 
 _UNDEFINED = "fallback-refused: the op is not defined here"
 
@@ -81,7 +81,11 @@ def _show(what: str, verdicts: Mapping[str, suite.Verdict], *, misses: bool) -> 
 
 def _reason(name: str, fault: str) -> str:
     if fault == _UNDEFINED:
-        return f"not defined here: {', '.join(sorted(suite.ops_of(suite.model_of(suite.tests()[name])) - suite.OURS))}"
+        missing = sorted(suite.ops_of(suite.model_of(suite.tests()[name])) - suite.OURS)
+        if missing and all(op in LEFT_TO_THE_FALLBACK for op in missing):
+            reasons = dict.fromkeys(LEFT_TO_THE_FALLBACK[op] for op in missing)
+            return f"{', '.join(missing)}: {'; '.join(reasons)}"
+        return f"not defined here: {', '.join(missing)}"
     return FAILING.get(name) or RANDOM.get(name) or fault
 
 

@@ -57,6 +57,7 @@ _DEPARTURES = (
     ("LRN with an even size", "one neighbour more above than below", "refused"),
     ("Resize by scales that keep the shape", "positions move by the scale", "the input is copied"),
     ("Resize, cropping or antialiased, where an axis keeps its size", "as where it changes", "that axis is copied"),
+    ("LSTM with a clip", "what goes into every activation is clipped", "the cell goes into the last one as it is"),
     ("Clip of floats with an infinite lower bound", "infinity", "the largest finite number"),
 )
 """What, the specification's reading, ONNX Runtime's; tests/interpreter/test_departures.py holds them."""

@@ -87,6 +87,7 @@ from cnnir.ops.normalization import LRN, BatchNormalization, TrainingBatchNormal
 from cnnir.ops.opaque import Opaque
 from cnnir.ops.pooling import AveragePool, GlobalAveragePool, GlobalLpPool, GlobalMaxPool, LpPool, MaxPool
 from cnnir.ops.quantization import DequantizeLinear, DynamicQuantizeLinear, QuantizeLinear
+from cnnir.ops.recurrent import GRU, LSTM, RNN
 from cnnir.ops.reduction import (
     ArgMax,
     ArgMin,
@@ -133,7 +134,7 @@ DEFINED: tuple[type[Op], ...] = (
     *(Concat, Split, Slice, Pad, Resize, ConstantOfShape),
     *(Shape, Size, Gather, Expand, Tile, DepthToSpace, SpaceToDepth),
     *(TopK, GatherElements, GatherND, ScatterElements, ScatterND, CumSum, CumProd, Einsum),
-    *(Range, EyeLike, OneHot, Trilu),
+    *(Range, EyeLike, OneHot, Trilu, RNN, GRU, LSTM),
     *(Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Identity, Dropout),
 )
 """Every op with a definition of its own."""
@@ -143,8 +144,11 @@ REGISTRY: Mapping[str, type[Op]] = {op_class.__name__: op_class for op_class in 
 
 __all__ = [
     "DEFINED",
+    "GRU",
     "LRN",
+    "LSTM",
     "REGISTRY",
+    "RNN",
     "Abs",
     "Acos",
     "Add",

@@ -34,6 +34,7 @@ from cnnir.ops import (
     TopK,
     Trilu,
 )
+from cnnir.ops.recurrent import Recurrent
 from cnnir.ops.reduction import Extreme
 from cnnir.ops.running import Running
 from cnnir.passes.base import Journal, Pass, Preserves
@@ -193,6 +194,8 @@ def _mixes_unseen(graph: Graph, node: Node) -> str | None:
         return "it takes images by their place in the batch"
     if isinstance(op, EyeLike | Trilu) and _rank(node.output.type) == 2:
         return "what it gives for an image depends on its place in the batch"
+    if isinstance(op, Recurrent) and not op.batch_first:
+        return "it goes along the batch step by step"
     if isinstance(op, Einsum) and _sums_images(node, op):
         return "it sums over images"
     if isinstance(op, Pad) and op.pads[0]:

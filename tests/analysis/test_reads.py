@@ -47,6 +47,7 @@ from cnnir.ops.elementwise import Bits, Comparison, Logic
 from cnnir.ops.function import Function
 from cnnir.ops.integers import IntegerConvolution, IntegerProduct
 from cnnir.ops.quantization import Granular
+from cnnir.ops.recurrent import Recurrent
 from cnnir.ops.reduction import Extreme, Reduction
 from cnnir.ops.running import Running
 from cnnir.ops.selecting import Scattering
@@ -56,7 +57,7 @@ Marks: TypeAlias = NDArray[np.bool_]
 
 HIDING = (
     *(Function, Distribution, PRelu, Cast, Mul, Div, Mod, Pow, Max, Min, Comparison, Logic, Where, Gemm, ConvTranspose),
-    *(Reduction, Extreme, OneHot, Trilu, Scattering, Running, Shrink, Bits),
+    *(Reduction, Extreme, OneHot, Trilu, Scattering, Running, Shrink, Bits, Recurrent),
     *(InstanceNormalization, GroupNormalization, LayerNormalization, Granular, IntegerConvolution, IntegerProduct),
 )
 """Ops that may give the same for other operands: flat pieces, rounding, zero as a factor, one alone, all cut away."""
@@ -105,6 +106,8 @@ def places(case: Case, node: Node) -> Iterator[tuple[int, int]]:
     for index, operand in enumerate(case.operands):
         if isinstance(case.op, Gather | GatherElements | GatherND | Scattering) and index == 1:
             continue  # another index may lie outside
+        if isinstance(case.op, Recurrent) and index == 4:
+            continue  # so may another length
         if operand is not None and index not in case.constants and operand.dtype.kind in "fibu":
             yield from ((index, axis) for axis in range(operand.ndim))
 

@@ -36,3 +36,14 @@ WITHOUT_FALLBACK: Mapping[str, str] = {
     "test_training_dropout_default*": "it drops elements at random",
 }
 """Patterns of tests made of nothing but ops of ours, which use what our definitions leave out, and its reason."""
+
+LEFT_TO_THE_FALLBACK: Mapping[str, str] = {
+    "If": "control flow is executed by the fallback",
+    "Loop": "control flow is executed by the fallback",
+    "Scan": "control flow is executed by the fallback",
+    "NonZero": "how much comes out depends on the data",
+    "Compress": "how much comes out depends on the data",
+    "Unique": "how much comes out depends on the data",
+    "NonMaxSuppression": "how much comes out depends on the data",
+}
+"""Ops that are not to be defined here, and why."""

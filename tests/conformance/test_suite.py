@@ -8,7 +8,7 @@ import fnmatch
 import pytest
 
 from tests.conformance import suite
-from tests.conformance.expected import FAILING, RANDOM, WITHOUT_FALLBACK
+from tests.conformance.expected import FAILING, LEFT_TO_THE_FALLBACK, RANDOM, WITHOUT_FALLBACK
 
 SEED, PARTS = 5, 4
 
@@ -83,3 +83,10 @@ def test_no_stale_pattern(pattern: str) -> None:
 def test_control_flow_sequences_and_strings(name: str) -> None:
     """What is no tensor computation of ours runs through the fallback, and old opsets through the converter."""
     assert suite.verdict(suite.tests()[name]).fault == ""
+
+
+def test_what_is_left_to_the_fallback() -> None:
+    """None of these ops has become ours, and each is asked for by some test."""
+    assert set(LEFT_TO_THE_FALLBACK) & suite.OURS == set()
+    asked = {op for test in suite.tests().values() for op in suite.ops_of(suite.model_of(test))}
+    assert set(LEFT_TO_THE_FALLBACK) - asked == set()

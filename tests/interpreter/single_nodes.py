@@ -52,7 +52,14 @@ from cnnir.ops.assembly import PadMode
 from cnnir.ops.resize import Coordinates, Rounding
 from cnnir.ops.window import AutoPad
 from cnnir.types import DType
-from tests.interpreter import indexing_nodes, layer_nodes, pointwise_nodes, reducing_nodes, selecting_nodes
+from tests.interpreter import (
+    indexing_nodes,
+    layer_nodes,
+    pointwise_nodes,
+    recurrent_nodes,
+    reducing_nodes,
+    selecting_nodes,
+)
 from tests.interpreter.drawing import MAKERS, Case, Draw, Maker, broadcast_shapes, function, makes
 
 __all__ = [
@@ -63,6 +70,7 @@ __all__ = [
     "layer_nodes",
     "pointwise_nodes",
     "random_case",
+    "recurrent_nodes",
     "reducing_nodes",
     "selecting_nodes",
 ]

@@ -66,7 +66,7 @@ DIFFERENT: Mapping[str, str] = {
 UNCONVERTED = "test_PReLU_*d_multiparam"
 """Cases of opset 6 whose slopes, one a channel, do not broadcast since opset 7, and which onnx does not convert."""
 
-DEFINED_AT_LEAST = 1856
+DEFINED_AT_LEAST = 1892
 """So many cases run without an opaque node."""
 
 GROUPS = 8

@@ -9,6 +9,9 @@ import pytest
 from cnnir.dims import Dim, bind, parse_dim
 from cnnir.ops import (
     DEFINED,
+    GRU,
+    LSTM,
+    RNN,
     Conv,
     ConvInteger,
     ConvTranspose,
@@ -22,12 +25,14 @@ from cnnir.ops import (
     QLinearMatMul,
     infer,
 )
+from cnnir.ops.recurrent import Recurrent
 from cnnir.types import DType, TensorType
 from tests.interpreter.single_nodes import Case, random_case
 from tests.ops.sources import Given, tensor
 
 COUNTED: tuple[type[Op], ...] = (
     *(Conv, ConvTranspose, Gemm, MatMul, ConvInteger, QLinearConv, MatMulInteger, QLinearMatMul, Einsum),
+    *(RNN, GRU, LSTM),
 )
 """The ops that convolve or multiply matrices."""
 
@@ -46,6 +51,11 @@ def operands_of(case: Case) -> list[Given | None]:
 def counted(case: Case) -> int:
     """Products, one after the other."""
     quantised = isinstance(case.op, QLinearConv | QLinearMatMul)
+    if isinstance(case.op, Recurrent):
+        # Every row of W with the features and every row of R with the state, at every step of every sequence.
+        data, weight, inner = (np.shape(x) for x in case.operands[:3] if x is not None)
+        rows = [row for w in (weight, inner) for row in np.ndindex(*w)]
+        return sum(1 for _ in np.ndindex(*data[:2]) for _ in rows)
     (output,) = case.graph().run(case.feed()).values()
     total = 0
     if isinstance(case.op, Einsum):

@@ -98,7 +98,7 @@ from cnnir.ops import (
     Xor,
 )
 from cnnir.types import DType, SequenceType, TensorType, UnknownType
-from tests.ops import indexing_examples, layer_examples, reducing_examples, selecting_examples
+from tests.ops import indexing_examples, layer_examples, recurrent_examples, reducing_examples, selecting_examples
 from tests.ops.sources import SEQUENCE, Given, ShapeText, constant, dims, inferred, shapes, tensor
 
 Operands: TypeAlias = Sequence[Given | None]
@@ -320,7 +320,9 @@ WRONG: list[Wrong] = [
 ]
 
 RIGHT += layer_examples.RIGHT + indexing_examples.RIGHT + reducing_examples.RIGHT + selecting_examples.RIGHT
+RIGHT += recurrent_examples.RIGHT
 WRONG += layer_examples.WRONG + indexing_examples.WRONG + reducing_examples.WRONG + selecting_examples.WRONG
+WRONG += recurrent_examples.WRONG
 
 
 def label(case: Right | Wrong) -> str:

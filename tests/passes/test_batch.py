@@ -15,6 +15,7 @@ from cnnir.builder import GraphBuilder
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
 from cnnir.ops import (
+    RNN,
     ArgMax,
     Concat,
     CumSum,
@@ -131,6 +132,22 @@ def with_op(op: Op, *, shape: tuple[int, ...] = (1, 4, 2, 2), twice: bool = Fals
     return graph
 
 
+def recurrent(*, batch_first: bool) -> Graph:
+    """A recurrent layer over an image's rows."""
+    graph = Graph("recurrent")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (1, 4, 5)))
+    values = [graph.add_weight(f"w{n}", Array.of(np.ones((1, 3, n), np.float32))) for n in (5, 3)]
+    op = RNN(3, batch_first=batch_first, gives=("Y",))
+    graph.set_outputs(graph.add_node(op, [x, *values], name="culprit").outputs)
+    return graph
+
+
+def test_a_recurrent_layer_with_the_batch_in_front() -> None:
+    """Its sequences stay apart."""
+    graph = recurrent(batch_first=True).apply("set-batch{batch=3}").graph
+    assert str(graph.outputs[0].type) == "float32[3, 4, 1, 3]"
+
+
 PLACES = np.zeros((1, 4, 2, 2), np.int64)
 
 
@@ -167,6 +184,7 @@ def test_within_each_image(op: Op) -> None:
         (with_op(Expand((3, 4, 2, 2))), "batch"),
         (with_op(TopK(1, 0)), "along the batch"),
         (with_op(CumSum(0)), "works along the batch"),
+        (recurrent(batch_first=False), "step by step"),
         (with_op(Trilu(), shape=(1, 4)), "depends on its place"),
         (with_op(EyeLike(DType.INT8), shape=(1, 4)), "depends on its place"),
         (with_op(Einsum("bchw,achw->bchw"), twice=True), "sums over images"),
