@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
-from cnnir.ops import LRN, AveragePool, Clip, ConvTranspose, MaxPool, Op, Resize, Slice
+from cnnir.ops import LRN, LSTM, AveragePool, Clip, ConvTranspose, MaxPool, Op, Resize, Slice
 from tests.interpreter.judges import AnyArray, by_onnxruntime, run
 from tests.interpreter.single_nodes import Case
 
@@ -16,6 +16,7 @@ def line(*numbers: float) -> AnyArray:
 
 SEVEN = line(1, 2, 3, 4, 5, 6, 7)
 FIVES = np.array([[[5]]], np.float32)
+EIGHTS = np.full((1, 4, 1), 8, np.float32)
 
 DEPARTURES: dict[str, tuple[Op, list[AnyArray], list[float], list[float]]] = {
     "ConvTranspose": (
@@ -49,6 +50,12 @@ DEPARTURES: dict[str, tuple[Op, list[AnyArray], list[float], list[float]]] = {
         [line(1, 2, 3)],
         [2, 2.5, 3],
         [1, 2, 3],
+    ),
+    "LSTM": (
+        LSTM(1, activations=("Affine",) * 3, alphas=(1, 1, 1), betas=(0, 0, 0), clip=0.5, gives=("Y",)),
+        [line(1), EIGHTS, 0 * EIGHTS, np.zeros((1, 8), np.float32), np.ones(1, np.int32), line(0), line(4)],
+        [0.25],  # 0.5 * 0.5, where the cell is 0.5 * 4 + 0.5 * 0.5
+        [1.125],
     ),
     "Clip": (Clip(float("inf")), [line(1)], [np.inf], [float(np.finfo(np.float32).max)]),
 }
