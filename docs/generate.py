@@ -54,6 +54,13 @@ _DEPARTURES = (
         "an end behind the last element: nothing is taken",
         "an open end: down to the first element",
     ),
+    (
+        "Conv, MaxPool and AveragePool with SAME and a stride larger than the window",
+        "nothing is padded, and the first window lies at the beginning",
+        "the padding is negative: the map is cropped, or the node refused",
+    ),
+    ("MaxPool with dilations, over padding alone", "minus infinity", "the least finite number"),
+    ("AveragePool with dilations, over padding alone that does not count", "the mean of nothing, NaN", "0"),
     ("LRN with an even size", "one neighbour more above than below", "refused"),
     ("Resize by scales that keep the shape", "positions move by the scale", "the input is copied"),
     ("Resize, cropping or antialiased, where an axis keeps its size", "as where it changes", "that axis is copied"),
@@ -82,6 +89,8 @@ Where the specification leaves a question open:
 - The mean of integers is exact and rounded towards zero, as in ONNX Runtime.
 - A Gemm of integers whose `alpha` or `beta` is a fraction is computed in floats and rounded towards zero, as in ONNX's
   reference implementation; ONNX Runtime has no such Gemm.
+- A Resize of opset 10 takes the nearest pixel as Upsample does, rounded down; ONNX Runtime rounds up where the size
+  shrinks. Later opsets say which.
 - A Pad that crops more on one side than there is fills the output with the constant, as in ONNX Runtime; in other modes
   it is refused, as there.
 - The size of a Resize by scales is the float32 product, rounded down, as in ONNX Runtime: `0.7 * 10` gives 7. For a

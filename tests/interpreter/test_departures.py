@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
-from cnnir.ops import LRN, LSTM, AveragePool, Clip, ConvTranspose, MaxPool, Op, Resize, Slice
+from cnnir.ops import LRN, LSTM, AveragePool, Clip, Conv, ConvTranspose, MaxPool, Op, Resize, Slice
 from tests.interpreter.judges import AnyArray, by_onnxruntime, run
 from tests.interpreter.single_nodes import Case
 
@@ -37,6 +37,19 @@ DEPARTURES: dict[str, tuple[Op, list[AnyArray], list[float], list[float]]] = {
         [2, 3, 3, 4, 5, 5, 6],
         [3, 3, 4, 5, 5],
     ),
+    "Conv": (
+        Conv((4,), (0, 0), (1,), auto_pad="SAME_UPPER"),
+        [line(1, 2, 3, 4), FIVES],
+        [5],
+        [10],
+    ),
+    "MaxPool, padding alone": (
+        MaxPool((2,), (1,), (1, 1), (2,)),
+        [FIVES],
+        [-np.inf],
+        [float(np.finfo(np.float32).min)],
+    ),
+    "AveragePool, padding alone": (AveragePool((2,), (1,), (1, 1), (2,)), [FIVES], [np.nan], [0]),
     "Slice": (Slice((3,), (2**31 - 1,), (0,), (-1,)), [np.arange(5, dtype=np.float32)], [], [3, 2, 1, 0]),
     "Slice, 64 bits": (Slice((3,), (2**63 - 1,), (0,), (-1,)), [np.arange(5, dtype=np.float32)], [], [3, 2, 1, 0]),
     "Resize": (

@@ -52,10 +52,11 @@ def lrn(op: LRN, inputs: Sequence[AnyArray | None], outputs: Sequence[AnyArray])
     channels = x.shape[1]
     squares = np.square(x)
     total = np.zeros_like(squares)
-    for shift in range(-((op.size - 1) // 2), op.size // 2 + 1):
+    # A window of any size meets so many neighbours at the most.
+    farthest = channels - 1
+    for shift in range(-min((op.size - 1) // 2, farthest), min(op.size // 2, farthest) + 1):
         begin, end = max(0, -shift), min(channels, channels - shift)
-        if begin < end:
-            total[:, begin:end] += squares[:, begin + shift : end + shift]
+        total[:, begin:end] += squares[:, begin + shift : end + shift]
     total *= x.dtype.type(op.alpha / op.size)
     total += x.dtype.type(op.bias)
     np.power(total, x.dtype.type(-op.beta), out=total)

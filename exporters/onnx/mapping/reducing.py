@@ -134,12 +134,14 @@ def read_reduction(source: Source) -> Read:
 
 @writers.rule(Reduction)
 def write_reduction(target: Target, node: Node, op: Reduction) -> None:
-    """A reduction over no axis can be said since axes are an operand."""
+    """A reduction over no axis can be said since axes are an operand; of a scalar no axis is all of them."""
     keepdims, moved = None if op.keepdims else 0, _moved(op.kind)
     if target.opset < moved:
-        if not op.axes:
+        data = node.operands[0].type
+        scalar = isinstance(data, TensorType) and data.rank == 0
+        if not op.axes and not scalar:
             require_opset(target, node, moved)
-        write_plain(target, node, op.kind, axes=op.axes, keepdims=keepdims)
+        write_plain(target, node, op.kind, axes=op.axes or None, keepdims=keepdims)
         return
     axes = target.constant(node, "axes", int64(op.axes))
     noop = None if op.axes else 1

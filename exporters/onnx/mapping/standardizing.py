@@ -1,5 +1,7 @@
 """Standardising layers."""
 
+import math
+
 from cnnir.exporters.onnx.mapping.attributes import Unmapped
 from cnnir.exporters.onnx.mapping.base import (
     Read,
@@ -63,7 +65,8 @@ def read_group_normalization(source: Source) -> Read:
 def write_group_normalization(target: Target, node: Node, op: GroupNormalization) -> None:
     """With elements for each group it is said by an InstanceNormalization of rows, one a group.
 
-    Opset 18 has an op for that, which onnx's checker refuses as deprecated, and 21 gave the name another meaning.
+    Opset 18 has an op for that, which onnx's checker refuses as deprecated, and 21 gave the name another meaning. It is
+    used where no rank is known.
     """
     require_opset(target, node, 18 if op.per_group else 21)
     if not op.per_group:
@@ -71,12 +74,17 @@ def write_group_normalization(target: Target, node: Node, op: GroupNormalization
         return
     type_ = node.output.type
     if not isinstance(type_, TensorType):
-        raise Unmapped("what has no known rank cannot be cut into groups")
-    rows_type = type_.with_shape((type_.shape[0], op.num_groups, type_.elements // (type_.shape[0] * op.num_groups)))
+        if target.opset >= 21:
+            raise Unmapped("what has no known rank cannot be cut into groups")
+        write_plain(target, node, "GroupNormalization", num_groups=op.num_groups, epsilon=op.epsilon)
+        return
+    # The batch is copied, so that it may be open; the rest is said, since of an empty batch it could not be inferred.
+    maps = known_dims(type_.shape[1:], "groups of maps")
+    row = math.prod(maps) // op.num_groups
+    rows_type = type_.with_shape((type_.shape[0], op.num_groups, row))
     rows, standard = (target.temporary(node, key, rows_type) for key in ("rows", "standardized"))
-    cut = target.constant(node, "groups", int64([0, op.num_groups, -1]))
-    # The batch is copied, so that it may be open.
-    whole = target.constant(node, "shape", int64([0, *known_dims(type_.shape[1:], "groups of maps")]))
+    cut = target.constant(node, "groups", int64([0, op.num_groups, row]))
+    whole = target.constant(node, "shape", int64([0, *maps]))
     data, scale, bias = (target.name(value) for value in node.inputs)
     target.emit(node, "Reshape", [data, cut], [rows])
     target.emit(node, "InstanceNormalization", [rows, scale, bias], [standard], epsilon=op.epsilon)

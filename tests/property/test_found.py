@@ -1,0 +1,65 @@
+"""What random models and spoilt files have found, each by itself."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from cnnir.exporters.onnx import read, write
+from cnnir.ops import LRN, GroupNormalization, ReduceSum
+from tests.interpreter.drawing import Case, Draw
+from tests.interpreter.judges import by_onnxruntime, run
+
+
+@pytest.mark.parametrize("op_type", ["ReduceSum", "ReduceMean", "ReduceL2", "ReduceMax"])
+@pytest.mark.parametrize("opset", [7, 12, 13, 17, 18])
+def test_reduction_of_a_scalar_in_every_opset(op_type: str, opset: int) -> None:
+    """Over no axis: of a scalar those are all, and need not be said."""
+    scalar = helper.make_tensor_value_info("x", TensorProto.FLOAT, [])
+    node = helper.make_node(op_type, ["x"], ["y"])
+    graph = helper.make_graph([node], "scalar", [scalar], [helper.make_tensor_value_info("y", TensorProto.FLOAT, [])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    written = write(read(model))
+    onnx.checker.check_model(written, full_check=True)
+    assert written.opset_import[0].version == opset
+    assert read(written).run({"x": np.asarray(-2.5, np.float32)})["y"] == (2.5 if op_type == "ReduceL2" else -2.5)
+
+
+def test_groups_of_an_empty_batch() -> None:
+    """They are written with sizes that hold for no image as well."""
+    data, ones = np.zeros((0, 4, 3), np.float32), np.ones(2, np.float32)
+    case = Case(GroupNormalization(2, per_group=True), (data, ones, ones))
+    assert run(case)[0].shape == (0, 4, 3)
+    assert by_onnxruntime(case)[0].shape == (0, 4, 3)
+
+
+def test_groups_where_no_rank_is_known() -> None:
+    """The op of opsets 18 to 20 says them; what would cut the maps would have to know the rank."""
+    nodes = [
+        helper.make_node("Reshape", ["x", "shape"], ["r"]),
+        helper.make_node("GroupNormalization", ["r", "s", "s"], ["y"], num_groups=2),
+    ]
+    weights = [
+        helper.make_tensor("x", TensorProto.FLOAT, [12], np.arange(12.0)),
+        helper.make_tensor("s", TensorProto.FLOAT, [2], [1.0, 2.0]),
+    ]
+    inputs = [helper.make_tensor_value_info("shape", TensorProto.INT64, ["R"])]
+    graph = helper.make_graph(nodes, "open", inputs, [onnx.ValueInfoProto(name="y")], weights)
+    model = write(read(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)))
+    assert [node.op_type for node in model.graph.node][-1] == "GroupNormalization"
+    assert read(model).run({"shape": np.array([1, 4, 3])})["y"].shape == (1, 4, 3)
+
+
+def test_a_window_over_more_channels_than_there_are() -> None:
+    """Its size does not matter for the time it takes."""
+    data = Draw(0).tensor(1, 3, 2, 2)
+    (huge,) = run(Case(LRN(2**31 - 1, 2.0**31, 0.75, 1.0), (data,)))
+    (large,) = run(Case(LRN(7, 7.0, 0.75, 1.0), (data,)))
+    np.testing.assert_allclose(huge, large, rtol=1e-5)
+
+
+def test_no_axis_of_more_dims_still_needs_its_opset() -> None:
+    """Left out, the axes would be all."""
+    case = Case(ReduceSum(()), (Draw(0).tensor(2, 3),))
+    model = write(case.graph(), opset=13)
+    assert [attribute.name for attribute in model.graph.node[0].attribute] == ["noop_with_empty_axes"]
