@@ -221,4 +221,8 @@ def _widened(array: Any) -> Any:
 def _moved(array: Any, step: float, rng: np.random.Generator | None) -> Any:
     if rng is None or not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.size == 0:
         return array
-    return np.asarray(array * (1.0 + step * rng.uniform(-1.0, 1.0, array.shape)), array.dtype)
+    moved = array * (1.0 + step * rng.uniform(-1.0, 1.0, array.shape))
+    if array.dtype == np.float16:
+        # Products of a few small numbers underflow: an absolute error (Higham, section 2.1, (2.8)).
+        moved = moved + float(np.finfo(np.float16).smallest_subnormal) * rng.uniform(-1.0, 1.0, array.shape)
+    return np.asarray(moved, array.dtype)

@@ -25,7 +25,7 @@ class Entry:
     """How nodes of an op come about.
 
     Attributes:
-        op_type: ONNX's name.
+        op_type: ONNX's name; ours where ONNX tells two ops apart by an attribute.
         since: The first opset that has it.
         draw: Makes a node; None where the opset lacks what was drawn.
         weight: How often it is drawn, beside the others.
@@ -38,7 +38,7 @@ class Entry:
 
 
 ENTRIES: dict[str, Entry] = {}
-"""By ONNX's names of the ops."""
+"""By the names of the ops."""
 
 
 def draws(since: int, *op_types: str, weight: int = 1) -> Callable[[Drawing], Drawing]:
@@ -53,7 +53,7 @@ def draws(since: int, *op_types: str, weight: int = 1) -> Callable[[Drawing], Dr
 
 FROM_CASES = {
     "ConvInteger": 10, "DequantizeLinear": 10, "DynamicQuantizeLinear": 11, "MatMulInteger": 10, "QLinearConv": 10,
-    "QLinearMatMul": 10, "QuantizeLinear": 10,
+    "QLinearMatMul": 10, "QuantizeLinear": 10, "TrainingBatchNormalization": 14,
 }  # fmt: skip
 """Ops that are drawn as the kernel tests draw them, and the opset from which on they are tried."""
 
@@ -71,7 +71,9 @@ def _from_case(sketch: Sketch, op_type: str) -> Step | None:
     (node,) = model.graph.node
     known = {tensor.name: sketch.setting(array := numpy_helper.to_array(tensor), array.dtype)
              for tensor in model.graph.initializer}  # fmt: skip
-    known.update({name: _as_operand(sketch, array) for name, array in case.feed().items()})
+    known.update({name: Operand(array) for name, array in case.feed().items()})
+    first = node.input[0]  # the others are scales, zero points and weights that fit together
+    known[first] = _as_operand(sketch, known[first].array)
     return Step(node, tuple(known[name] if name else None for name in node.input), sketch.opset, fixed=True)
 
 

@@ -207,6 +207,10 @@ DEPARTURES: tuple[Departure, ...] = (
     Departure(
         ("LpNormalization",), REFERENCE, lambda s: _given(s, "p", 2) == 1, "the sum is of numbers, not of their sizes"
     ),
+    Departure(
+        ("MeanVarianceNormalization",), REFERENCE, _constant_over,
+        "the variance is a difference of means, as in its text",
+    ),
     Departure(("ReduceSumSquare",), REFERENCE, lambda s: _data(s).dtype == np.int32, "int32 becomes int64"),
     Departure(
         ("QLinearConv",), REFERENCE, lambda s: s.operands[0] is not None and _data(s).ndim != 4,

@@ -232,25 +232,24 @@ class Sketch:
         node = helper.make_node(op_type, [], [f"o{index}" for index in range(outputs)], **given)
         return Step(node, operands, self.opset, self.draw.coin(0.8))
 
-    def add(self, step: Step, results: Sequence[AnyArray]) -> list[str]:
-        """Take the node in, and what it makes; the names of its results.
+    def add(self, step: Step, results: Sequence[AnyArray]) -> None:
+        """Take the node in, and what it makes.
 
         A result that is not finite, or large, is an output of the model and not read by others.
         """
         names = {id(o): self._name(o, step.fixed) for o in step.operands if o is not None}
         node = step.named_node(["" if operand is None else names[id(operand)] for operand in step.operands])
-        outputs = [self._fresh("v") for _ in step.node.output]
+        outputs = [self._fresh("v") if name else "" for name in step.node.output]
         del node.output[:]
         node.output.extend(outputs)
         node.name = f"{node.op_type}_{len(self.nodes)}" if self.draw.coin(0.8) else ""
         self.nodes.append(node)
         self.steps.append(step)
         self._read.update(names.values())
-        for name, array in zip(outputs, results, strict=True):
+        for name, array in zip(filter(None, outputs), results, strict=True):
             self.made[name] = array
             if _is_tame(array):
                 self.values[name] = Operand(array, name)
-        return outputs
 
     def model(self) -> ModelProto:
         """The whole, with all that nobody reads as outputs."""
