@@ -77,7 +77,7 @@ class _Child:
         self.process = multiprocessing.get_context("spawn").Process(target=_work, args=(self._what, self._left, theirs))
         self.process.start()
         theirs.close()
-        self.heard = time.monotonic()
+        self.heard, self._answered = time.monotonic(), False
 
     @property
     def is_done(self) -> bool:
@@ -90,8 +90,11 @@ class _Child:
             tally = self.connection.recv()
         except EOFError:
             self.process.join()
+            if not self._answered:
+                raise RuntimeError(f"a process did not get as far as its first seed, {self._left[0]}") from None
             yield self.ended(f"the process died, exit code {self.process.exitcode}")
             return
+        self._answered = True
         seed, self._left = self._left[0], self._left[1:]
         yield Job(seed, tally)
 

@@ -116,7 +116,9 @@ def _objects(array: AnyArray) -> Dims:
 
 
 def _of_shape(node: Node, kind: str) -> list[Dims] | None:
-    (value,) = node.operands
+    if len(node.operands) != 1:  # an opaque node of the name, which a file may give operands as it likes
+        return None
+    value = node.operands[0]
     if not isinstance(value.type, TensorType):
         return None
     shape = value.type.shape

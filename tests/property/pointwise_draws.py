@@ -14,7 +14,7 @@ _POSITIVE = ("Log", "Sqrt")
 
 
 @draws(7, "Exp", "Sigmoid", "Tanh", "Softplus", "Softsign", "Floor", "Ceil")
-@draws(7, "Sqrt", "Log", "Reciprocal")
+@draws(7, "Sqrt", "Log", "Reciprocal", "Sin", "Cos", "Atan")
 @draws(9, "Erf")
 @draws(11, "Round")
 @draws(14, "HardSwish")
@@ -23,6 +23,16 @@ def function(s: Sketch, op_type: str) -> Step:
     """Of floats, where they have a value."""
     x = s.some(where=lambda x: op_type not in _POSITIVE or bool((x >= 0).all()))
     return s.step(op_type, x)
+
+
+@draws(7, "Tan", "Acos", "Asin")
+def angle(s: Sketch, op_type: str) -> Step:
+    """Of numbers that are sines and cosines, away from the poles."""
+    return s.step(op_type, s.some(where=lambda x: bool((np.abs(x) <= 1).all()), make=lambda d: _between(s, d)))
+
+
+def _between(s: Sketch, dtype: Any) -> AnyArray:
+    return np.asarray(s.draw.rng.uniform(-1, 1, s.shape()), dtype)
 
 
 @draws(7, "Abs", "Neg", "Identity")

@@ -154,6 +154,26 @@ def transpose(s: Sketch, op_type: str) -> Step:
     return s.step(op_type, x, perm=permutation if permutation and s.draw.coin(0.8) else None)
 
 
+@draws(7, "DepthToSpace", "SpaceToDepth", weight=2)
+def blocks(s: Sketch, op_type: str) -> Step:
+    """Blocks of one to three pixels a side, in both orders."""
+    block = s.draw.number(1, 3)
+
+    def fits(x: AnyArray) -> bool:
+        sizes = [x.shape[1]] if op_type == "DepthToSpace" else list(x.shape[2:])
+        return min(x.shape[1:]) > 0 and all(size % (block**2 if len(sizes) == 1 else block) == 0 for size in sizes)
+
+    def make(dtype: Any) -> AnyArray:
+        maps = (s.draw.number(1, 2), s.draw.number(1, 2), *s.draw.numbers(2, 1, 3))
+        deep = (maps[0], maps[1] * block**2, *maps[2:])
+        wide = (*maps[:2], maps[2] * block, maps[3] * block)
+        return s.array(deep if op_type == "DepthToSpace" else wide, dtype)
+
+    x = s.some((*FLOATS * 2, np.int32), (4, 4), fits, make)
+    mode = s.draw.choose([None, "DCR", "CRD"]) if op_type == "DepthToSpace" and s.opset >= 11 else None
+    return s.step(op_type, x, blocksize=block, mode=mode)
+
+
 # Cutting and joining
 
 

@@ -7,6 +7,8 @@ from onnx import TensorProto, helper
 
 from cnnir.exporters.onnx import read, write
 from cnnir.ops import LRN, GroupNormalization, ReduceSum
+from cnnir.passes import apply
+from cnnir.passes.simplify import Simplify
 from tests.interpreter.drawing import Case, Draw
 from tests.interpreter.judges import by_onnxruntime, run
 
@@ -48,6 +50,16 @@ def test_groups_where_no_rank_is_known() -> None:
     model = write(read(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)))
     assert [node.op_type for node in model.graph.node][-1] == "GroupNormalization"
     assert read(model).run({"shape": np.array([1, 4, 3])})["y"].shape == (1, 4, 3)
+
+
+@pytest.mark.parametrize("op_type", ["Shape", "Size"])
+def test_a_shape_of_two_tensors(op_type: str) -> None:
+    """A node that the op does not allow is carried along, and folded by nobody."""
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in "xz"]
+    output = helper.make_tensor_value_info("s", TensorProto.INT64, [1] if op_type == "Shape" else [])
+    graph = helper.make_graph([helper.make_node(op_type, ["x", "z"], ["s"])], "two", inputs, [output])
+    loaded = read(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8))
+    assert [node.op.kind for node in apply(loaded, Simplify()).graph.nodes] == [op_type]
 
 
 def test_a_window_over_more_channels_than_there_are() -> None:

@@ -15,7 +15,7 @@ from cnnir.dims import is_known
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx import load, read, save, write
 from cnnir.graph import Graph
-from cnnir.ops import ConstantOfShape, Opaque
+from cnnir.ops import ConstantOfShape, OneHot, Opaque, Range, TopK
 from cnnir.passes import apply
 from cnnir.passes.simplify import Simplify
 from cnnir.types import TensorType
@@ -89,7 +89,7 @@ def _in_order(graph: Graph) -> bool:
 
 
 def _check_types(graph: Graph, made: Mapping[str, AnyArray]) -> None:
-    opaque = any(isinstance(node.op, Opaque | ConstantOfShape) for node in graph.nodes)
+    opaque = any(isinstance(node.op, Opaque | ConstantOfShape | Range | OneHot | TopK) for node in graph.nodes)
     names = {value.name for value in graph.values}
     for name in made.keys() & names:
         type_, array = graph.value(name).type, made[name]
