@@ -54,8 +54,9 @@ def draws(since: int, *op_types: str, weight: int = 1) -> Callable[[Drawing], Dr
 FROM_CASES = {
     "BitShift": 11, "BitwiseAnd": 18, "BitwiseNot": 18, "BitwiseOr": 18, "BitwiseXor": 18, "ConvInteger": 10,
     "CumProd": 26, "CumSum": 11, "DequantizeLinear": 10, "DynamicQuantizeLinear": 11, "Einsum": 12, "EyeLike": 9,
-    "GatherElements": 11, "GatherND": 11, "MatMulInteger": 10, "OneHot": 9, "QLinearConv": 10, "QLinearMatMul": 10,
-    "QuantizeLinear": 10, "Range": 11, "ScatterElements": 11, "ScatterND": 11, "Shrink": 9, "TopK": 7,
+    "GatherElements": 11, "GatherND": 11, "GRU": 7, "LSTM": 7,
+    "MatMulInteger": 10, "OneHot": 9, "QLinearConv": 10, "QLinearMatMul": 10,
+    "QuantizeLinear": 10, "Range": 11, "RNN": 7, "ScatterElements": 11, "ScatterND": 11, "Shrink": 9, "TopK": 7,
     "TrainingBatchNormalization": 14, "Trilu": 14,
 }  # fmt: skip
 """Ops that are drawn as the kernel tests draw them, and the opset from which on they are tried."""

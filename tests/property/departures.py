@@ -227,6 +227,10 @@ DEPARTURES: tuple[Departure, ...] = (
         ("MatMulInteger",), REFERENCE, lambda s: len(s.operands) > 2 and _data(s).ndim > 2,
         "a vector of zero points is taken along the columns",
     ),
+    Departure(
+        ("GRU", "LSTM", "RNN"), REFERENCE, _always,
+        "it runs forward with the standard activations, whatever direction, clip, lengths and activations say",
+    ),
     Departure(("Slice",), REFERENCE, _downwards, "bounds before the first element are those of Python"),
     Departure(("Shape",), REFERENCE, _always, "bounds beyond the rank are not clamped"),
     Departure(

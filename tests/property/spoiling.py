@@ -116,6 +116,8 @@ def _is_small(graph: Graph) -> bool:
         type_ = value.type
         if not isinstance(type_, TensorType) or not all(is_known(dim) for dim in type_.shape) or not type_.dtype.bits:
             return False
+        if any(int(str(dim)) > SMALL_BYTES for dim in type_.shape):
+            return False  # beside a dim of 0; NumPy has no such arrays
         total += int(str(type_.elements)) * type_.dtype.bits // 8
     macs = costs(graph).macs
     opaque = any(isinstance(node.op, Opaque) for node in graph.nodes)

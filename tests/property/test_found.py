@@ -54,10 +54,10 @@ def test_groups_where_no_rank_is_known() -> None:
 
 @pytest.mark.parametrize("op_type", ["Shape", "Size"])
 def test_a_shape_of_two_tensors(op_type: str) -> None:
-    """A node that the op does not allow is carried along, and folded by nobody."""
+    """A node whose attributes the op does not know is carried along, and folded by nobody."""
     inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in "xz"]
     output = helper.make_tensor_value_info("s", TensorProto.INT64, [1] if op_type == "Shape" else [])
-    graph = helper.make_graph([helper.make_node(op_type, ["x", "z"], ["s"])], "two", inputs, [output])
+    graph = helper.make_graph([helper.make_node(op_type, ["x", "z"], ["s"], axis=0)], "two", inputs, [output])
     loaded = read(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8))
     assert [node.op.kind for node in apply(loaded, Simplify()).graph.nodes] == [op_type]
 
