@@ -161,8 +161,10 @@ def _(op: Div, node: Node) -> Value | None:
 
 def is_positive(node: Node) -> bool:
     """True for a node that makes no negative number."""
-    bounded = isinstance(node.op, Clip) and node.op.low is not None and node.op.low >= 0
-    return bounded or isinstance(node.op, Relu | Sigmoid | HardSigmoid | Softmax)
+    if isinstance(node.op, Clip):
+        # Where the bounds are crossed, everything is the upper one.
+        return node.op.low is not None and node.op.low >= 0 and (node.op.high is None or node.op.high >= 0)
+    return isinstance(node.op, Relu | Sigmoid | HardSigmoid | Softmax)
 
 
 def _beside(node: Node, number: float, places: tuple[int, ...]) -> Value | None:

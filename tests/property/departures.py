@@ -115,6 +115,12 @@ def _coordinates(*rules: str) -> Callable[[Step], bool]:
     return lambda step: _given(step, "coordinate_transformation_mode", "half_pixel") in rules
 
 
+def _is_overflowing(array: Any) -> bool:
+    """Whether the product of all may be larger than the type holds."""
+    sizes = np.maximum(np.abs(array.astype(np.float64)), 1)
+    return bool(np.log2(sizes).sum() >= np.iinfo(array.dtype).bits - 1)
+
+
 def _nearest(step: Step) -> bool:
     return bool(_given(step, "mode", "nearest") == "nearest")
 
@@ -171,6 +177,14 @@ DEPARTURES: tuple[Departure, ...] = (
     Departure(
         ("Sigmoid", "Softplus", "Mish", "Swish", "Gelu"), ORT, lambda s: float(_data(s).min(initial=0.0)) < -5,
         "small results have an absolute error of 1e-7, and no digit is right",
+    ),
+    Departure(
+        ("ReduceProd",), ORT, lambda s: _data(s).dtype.kind == "i" and _is_overflowing(_data(s)),
+        "integers that overflow are the largest or the least; they wrap around as in NumPy",
+    ),
+    Departure(
+        ("LSTM",), ORT, lambda s: _given(s, "clip") is not None,
+        "the cell is not clipped where it goes through its activation",
     ),
     Departure(
         ("TopK",), ORT, lambda s: _given(s, "sorted", 1) == 0, "the largest come in another order, which is left open"

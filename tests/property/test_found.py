@@ -6,9 +6,11 @@ import pytest
 from onnx import TensorProto, helper
 
 from cnnir.exporters.onnx import read, write
-from cnnir.ops import LRN, GroupNormalization, ReduceSum
+from cnnir.graph import Graph
+from cnnir.ops import LRN, Clip, GroupNormalization, ReduceSum, Relu
 from cnnir.passes import apply
 from cnnir.passes.simplify import Simplify
+from cnnir.types import DType, TensorType
 from tests.interpreter.drawing import Case, Draw
 from tests.interpreter.judges import by_onnxruntime, run
 
@@ -60,6 +62,19 @@ def test_a_shape_of_two_tensors(op_type: str) -> None:
     graph = helper.make_graph([helper.make_node(op_type, ["x", "z"], ["s"], axis=0)], "two", inputs, [output])
     loaded = read(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8))
     assert [node.op.kind for node in apply(loaded, Simplify()).graph.nodes] == [op_type]
+
+
+@pytest.mark.parametrize("bounds", [(1.0, -1.0), (0.0, 6.0), (2.0, 1.0), (-1.0, 1.0)])
+def test_relu_behind_crossed_bounds(bounds: tuple[float, float]) -> None:
+    """It computes something where the upper bound is negative: that is what comes out of such a Clip."""
+    graph = Graph("crossed")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (5,)))
+    clipped = graph.add_node(Clip(*bounds), [x]).output
+    graph.set_outputs(graph.add_node(Relu(), [clipped]).outputs)
+    feed = {"x": np.array([-3, -0.5, 0, 0.5, 3], np.float32)}
+    (before,), (after,) = graph.run(feed).values(), apply(graph, Simplify()).graph.run(feed).values()
+    np.testing.assert_array_equal(after, before)
+    assert len(apply(graph, Simplify()).graph) == (2 if min(bounds) < 0 else 1)
 
 
 def test_a_window_over_more_channels_than_there_are() -> None:
