@@ -146,6 +146,10 @@ class Writer:
 
     # What the mapping writes to
 
+    @property
+    def graph_inputs(self) -> Sequence[Value]:
+        return self.graph.inputs
+
     def name(self, value: Value | None) -> str:
         return "" if value is None else value.name
 

@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from cnnir.dims import Dim, decide_at_least, is_known
+from cnnir.dims import is_known
 from cnnir.errors import CnnirError
 from cnnir.graph import Node, Value
 from cnnir.interpreter import evaluate
-from cnnir.ops import EyeLike, Opaque, Range, Reshape, Shape, Size, Transpose
-from cnnir.ops.formulas import Axis, copied_target, formula
+from cnnir.ops import EyeLike, Opaque, Range, Shape, Size, Transpose
 from cnnir.ops.opaque import hooks
 from cnnir.passes.base import Journal
-from cnnir.passes.fold.shapes import Dims, contents, follow, listed, range_length
+from cnnir.passes.fold.shapes import Dims, contents, follow, range_length
+from cnnir.passes.fold.targets import define_by_target
 from cnnir.rewriter import Rewriter
 from cnnir.types import DType, TensorType, UnknownType
 from cnnir.weights import AnyArray, Array, Computed, Weight
@@ -50,7 +50,7 @@ def fold_constants(rewriter: Rewriter, journal: Journal, nodes: Sequence[Node]) 
     for node in nodes:
         if isinstance(node.op, Opaque):
             _define(rewriter, journal, node, node.op)
-            _reshape(rewriter, journal, node, followed)
+            define_by_target(rewriter, journal, node, followed)
         if not _is_constant(node):
             _count_range(rewriter, journal, node, followed)
             _follow(rewriter, journal, node, followed)
@@ -103,38 +103,6 @@ def _count_range(rewriter: Rewriter, journal: Journal, node: Node, followed: Map
 def _dtype(value: Value) -> DType:
     known = value.type.dtype if isinstance(value.type, TensorType | UnknownType) else None
     return known if known is not None else DType.INT64
-
-
-def _reshape(rewriter: Rewriter, journal: Journal, node: Node, followed: Mapping[Value, Dims]) -> None:
-    """Make a Reshape to followed dims one of ours, where a file can say them without numbers."""
-    if not isinstance(node.op, Opaque) or node.op.kind != "Reshape" or len(node.operands) != 2:
-        return
-    data, target = node.operands
-    if target not in followed or not isinstance(data.type, TensorType):
-        return
-    dims = listed(followed[target])
-    shown = f"its target [{', '.join(map(str, dims))}]"
-    if 0 in dims and hooks().settings(node.op).get("allowzero"):
-        journal.refuse(f"{shown} leaves nothing of what it reshapes", [node])
-        return
-    # What is inferred is what was computed, open or unknown as it may be: no other number fits the elements.
-    shape = copied_target(data.type.shape, dims)
-    if shape is None and not all(_can_be_said(dim, data.type.shape) for dim in dims):
-        journal.refuse(f"{shown} cannot be said by the dims of what it reshapes, {data.type}", [node])
-        return
-    try:
-        rewriter.replace_node(node, Reshape(tuple(dims) if shape is None else shape), [data], allow_retype=True)
-    except CnnirError as error:
-        journal.refuse(f"{shown} does not fit: {error.message}", [node])
-        return
-    journal.change(f"no longer opaque: {shown} is worked out", [node])
-    journal.count("opaque nodes defined")
-
-
-def _can_be_said(dim: Dim, source: tuple[Dim, ...]) -> bool:
-    """By a formula of the source's dims that is no 0 for any size: a Reshape would copy a dim there."""
-    found = formula(dim, source)
-    return found is not None and (is_known(dim) or isinstance(found, Axis) or decide_at_least(dim, 1) is True)
 
 
 def _remove_arithmetic(rewriter: Rewriter, journal: Journal, followed: Mapping[Value, Dims]) -> None:

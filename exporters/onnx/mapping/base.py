@@ -161,6 +161,11 @@ class Target(Protocol):
         """Version of ONNX's own operator set that is written."""
         ...
 
+    @property
+    def graph_inputs(self) -> Sequence[Value]:
+        """The inputs of the graph: they are there in front of every node."""
+        ...
+
     def name(self, value: Value | None) -> str:
         """The name under which a value is written; empty for an absent operand."""
         ...

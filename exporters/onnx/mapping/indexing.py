@@ -13,6 +13,7 @@ from cnnir.exporters.onnx.mapping.base import (
     write_with_settings,
     writers,
 )
+from cnnir.exporters.onnx.mapping.computed import dims_operand
 from cnnir.graph import Node
 from cnnir.ops import Expand, Gather, Shape, Size, Tile
 from cnnir.ops.base import normalize_axis
@@ -80,8 +81,7 @@ def _setting(source: Source, name: str) -> tuple[int, ...]:
 def write_expand(target: Target, node: Node, op: Expand) -> None:
     """Since opset 8."""
     require_opset(target, node, 8)
-    shape = target.constant(node, "shape", int64(known_dims(op.shape, "an Expand")))
-    write_with_settings(target, node, "Expand", [shape])
+    write_with_settings(target, node, "Expand", [dims_operand(target, node, "shape", op.shape)])
 
 
 @writers.rule(Tile)

@@ -5,21 +5,20 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cnnir.dims import Dim, is_known
+from cnnir.dims import Dim
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.mapping.base import (
     Read,
     Source,
     Target,
     each_once,
-    int64,
-    known_dims,
     reads,
     require_opset,
     write_plain,
     write_with_settings,
     writers,
 )
+from cnnir.exporters.onnx.mapping.computed import dims_operand
 from cnnir.graph import Node
 from cnnir.ops import Resize
 from cnnir.types import TensorType
@@ -97,7 +96,7 @@ def write_resize(target: Target, node: Node, op: Resize) -> None:
         settings[1] = target.constant(node, "scales", np.asarray(op.scales, np.float32))
     else:
         axes, sizes = _resize_sizes(target, node, op.sizes or ())
-        settings.append(target.constant(node, "sizes", int64(sizes)))
+        settings.append(dims_operand(target, node, "sizes", sizes))
     if op.roi is not None:
         taken = range(len(op.roi) // 2) if axes is None else axes
         cuts = [op.cut(axis) for axis in taken]
@@ -116,18 +115,13 @@ def write_resize(target: Target, node: Node, op: Resize) -> None:
     )  # fmt: skip
 
 
-def _resize_sizes(target: Target, node: Node, sizes: Sequence[Dim | None]) -> tuple[list[int] | None, list[int]]:
-    """Axes and sizes as an opset says them: before 18 there are no axes, and what is kept has to be a number."""
+def _resize_sizes(target: Target, node: Node, sizes: Sequence[Dim | None]) -> tuple[list[int] | None, list[Dim]]:
+    """Axes and sizes as an opset says them: before 18 there are no axes, and what is kept is said as well."""
     axes = [axis for axis, size in enumerate(sizes) if size is not None]
     if len(axes) == len(sizes) or not axes or target.opset < 18:
         type_ = node.output.type
-        whole = type_.shape if isinstance(type_, TensorType) else ()
-        if target.opset < 18 and any(
-            size is None and not is_known(dim) for dim, size in zip(whole, sizes, strict=True)
-        ):
-            require_opset(target, node, 18)
-        return None, known_dims(whole, "a Resize")
-    return axes, known_dims(tuple(size for size in sizes if size is not None), "a Resize")
+        return None, list(type_.shape) if isinstance(type_, TensorType) else []
+    return axes, [size for size in sizes if size is not None]
 
 
 def _write_old_resize(target: Target, node: Node, op: Resize) -> None:
