@@ -119,22 +119,28 @@ def test_doubles_too() -> None:
 def test_a_reader_that_needs_a_constant() -> None:
     """A foreign op whose shape is told by a float weight: this one stays, the others do not."""
     nodes = [
-        helper.make_node("Resize", ["x", "", "scales"], ["r"], name="cubic", mode="cubic"),
+        helper.make_node(
+            "Resize", ["x", "roi", "scales"], ["r"], name="crop", coordinate_transformation_mode="tf_crop_and_resize"
+        ),
         helper.make_node("Mul", ["r", "f"], ["y"]),
     ]
     values = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1, size, size])
         for name, size in (("x", 2), ("y", 4))
     ]
-    weights = {"scales": np.array([1, 1, 2, 2], np.float32), "f": np.array([0.5], np.float32)}
+    weights = {
+        "roi": np.array([0, 0, 0, 0, 1, 1, 0.5, 0.5], np.float32), "scales": np.array([1, 1, 2, 2], np.float32),
+        "f": np.array([0.5], np.float32),
+    }  # fmt: skip
     tensors = [numpy_helper.from_array(array, name) for name, array in weights.items()]
-    proto = helper.make_graph(nodes, "cubic", values[:1], values[1:], tensors)
+    proto = helper.make_graph(nodes, "crop", values[:1], values[1:], tensors)
     graph = read(helper.make_model(proto, opset_imports=[helper.make_opsetid("", 17)], ir_version=8))
     result = graph.apply("half-weights")
     (refused,) = result.refusals
     assert "weight scales stays float32: a reader needs it as a constant" in str(refused)
-    assert result.metrics["weights halved"] == 1
-    assert sorted(value.name for value in result.graph.values) == sorted(["x", "scales", "f", "f_half", "r", "y"])
+    assert result.metrics["weights halved"] == 2
+    names = ["x", "scales", "f", "f_half", "roi", "roi_half", "r", "y"]
+    assert sorted(value.name for value in result.graph.values) == sorted(names)
 
 
 def test_the_sum_is_told() -> None:
