@@ -54,8 +54,14 @@ def infer(op: Opaque, sources: tuple[Source | None, ...]) -> tuple[Type, ...]:
         names = _Names.of(op, sources)
         inferred = shape_inference.infer_shapes(_model(op, sources, names), data_prop=_are_short(sources))
     except (
-        DecodeError, RuntimeError, ValueError, TypeError, shape_inference.InferenceError, onnx.checker.ValidationError,
-    ):  # fmt: skip
+        DecodeError,
+        RuntimeError,
+        ValueError,
+        TypeError,
+        MemoryError,
+        shape_inference.InferenceError,
+        onnx.checker.ValidationError,
+    ):  # fmt: skip  onnx makes room for as many dims as a number in the file says
         return unknown
     found = {info.name: info.type for info in inferred.graph.value_info} | {
         info.name: info.type for info in inferred.graph.output if info.type.WhichOneof("value")

@@ -49,7 +49,7 @@ def require_text(model: ModelProto) -> None:
 
 
 def _require_node(node: NodeProto) -> None:
-    texts = (node.name, node.op_type, node.domain, node.doc_string, *node.input, *node.output)
+    texts = (node.name, node.op_type, node.domain, node.overload, node.doc_string, *node.input, *node.output)
     _require(texts, f"{node.name!r} ({node.op_type})")
     for attribute in node.attribute:
         _require((attribute.name, attribute.doc_string), f"{node.name} ({node.op_type})")

@@ -3,8 +3,9 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, shape_inference
 
+from cnnir.errors import CnnirError
 from cnnir.exporters.onnx import read, write
 from cnnir.graph import Graph
 from cnnir.ops import LRN, Clip, GroupNormalization, ReduceSum, Relu
@@ -75,6 +76,45 @@ def test_relu_behind_crossed_bounds(bounds: tuple[float, float]) -> None:
     (before,), (after,) = graph.run(feed).values(), apply(graph, Simplify()).graph.run(feed).values()
     np.testing.assert_array_equal(after, before)
     assert len(apply(graph, Simplify()).graph) == (2 if min(bounds) < 0 else 1)
+
+
+def test_an_overload_that_is_no_text() -> None:
+    """One clear line, as for every other text of a node."""
+    node = helper.make_node("Relu", ["x"], ["y"])
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in "xy"]
+    model = helper.make_model(helper.make_graph([node], "text", inputs[:1], inputs[1:]), ir_version=10)
+    node.overload = "over"
+    model.graph.node[0].CopyFrom(node)
+    data = model.SerializeToString().replace(b"over", b"\xc5\x00er")
+    with pytest.raises(CnnirError, match="model-text"):
+        read(onnx.ModelProto.FromString(data))
+
+
+def test_more_dims_than_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where onnx's inference runs out of memory, the type is not known."""
+
+    def without_memory(*_: object, **__: object) -> onnx.ModelProto:
+        raise MemoryError
+
+    monkeypatch.setattr(shape_inference, "infer_shapes", without_memory)
+    node = helper.make_node("Cosh", ["x"], ["y"])
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in "xy"]
+    model = helper.make_model(helper.make_graph([node], "large", inputs[:1], inputs[1:]), ir_version=10)
+    assert str(read(model).outputs[0].type) == "float32[2]"  # as the file says
+
+
+def test_bounds_where_no_rank_is_known() -> None:
+    """The element type is enough to write them; they do not get lost."""
+    nodes = [helper.make_node("ReduceMax", ["x", "axes"], ["m"]), helper.make_node("Clip", ["m", "", "high"], ["y"])]
+    inputs = [
+        helper.make_tensor_value_info("x", TensorProto.DOUBLE, [2, 3]),
+        helper.make_tensor_value_info("axes", TensorProto.INT64, ["A"]),
+    ]
+    high = helper.make_tensor("high", TensorProto.DOUBLE, [], [0.5])
+    graph = helper.make_graph(nodes, "open", inputs, [onnx.ValueInfoProto(name="y")], [high])
+    model = write(read(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)))
+    feed = {"x": np.arange(6.0).reshape(2, 3), "axes": np.array([0])}
+    assert read(model).run(feed)["y"].tolist() == [[0.5, 0.5, 0.5]]
 
 
 def test_a_window_over_more_channels_than_there_are() -> None:

@@ -173,11 +173,13 @@ def write_clip(target: Target, node: Node, op: Clip) -> None:
         write_plain(target, node, "Clip", min=low, max=high)
         return
     type_ = node.output.type
-    names = [
-        "" if bound is None or not isinstance(type_, TensorType)
-        else target.constant(node, key, np.asarray(bound, type_.dtype.numpy))
-        for key, bound in (("min", op.low), ("max", op.high))
-    ]  # fmt: skip
+    dtype = type_.dtype if isinstance(type_, TensorType | UnknownType) else None
+    names = ["", ""]
+    for index, (key, bound) in enumerate((("min", op.low), ("max", op.high))):
+        if bound is not None:
+            if dtype is None:
+                raise Unmapped("bounds of what has no known element type")
+            names[index] = target.constant(node, key, np.asarray(bound, dtype.numpy))
     write_with_settings(target, node, "Clip", names)
 
 

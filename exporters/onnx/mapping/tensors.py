@@ -251,7 +251,9 @@ def write_pad(target: Target, node: Node, op: Pad) -> None:
         return
     settings = [target.constant(node, "pads", int64(op.pads))]
     type_ = node.output.type
-    if op.value and isinstance(type_, TensorType):
+    if op.value:
+        if not isinstance(type_, TensorType):
+            raise Unmapped("a filling for what has no known type")
         settings.append(target.constant(node, "value", np.asarray(op.value, type_.dtype.numpy)))
     write_with_settings(target, node, "Pad", settings, mode=mode)
 
