@@ -196,6 +196,10 @@ DEPARTURES: tuple[Departure, ...] = (
         "in float32; the variance is the mean of squares less the square of the mean: digits go with the mean",
     ),
     Departure(
+        ("LRN",), ORT, lambda s: float(np.abs(_data(s)).max(initial=0.0)) > 2,
+        "the sum of squares is carried from channel to channel: a large one that has left leaves its rounding behind",
+    ),
+    Departure(
         ("ReduceProd",), ORT, lambda s: _data(s).dtype.kind == "i" and _is_overflowing(_data(s)),
         "integers that overflow are the largest or the least; they wrap around as in NumPy",
     ),
@@ -252,6 +256,10 @@ DEPARTURES: tuple[Departure, ...] = (
     Departure(
         ("MeanVarianceNormalization",), REFERENCE, _always,
         "the variance is a difference of means, as in its text: digits go with the mean",
+    ),
+    Departure(
+        ("ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"),
+        REFERENCE, lambda s: _data(s).dtype == np.float16, "sums of half precision are kept in half precision",
     ),
     Departure(("ReduceSumSquare",), REFERENCE, lambda s: _data(s).dtype == np.int32, "int32 becomes int64"),
     Departure(

@@ -2,6 +2,7 @@
 
 import math
 
+from cnnir.dims import is_known
 from cnnir.exporters.onnx.mapping.attributes import Unmapped
 from cnnir.exporters.onnx.mapping.base import (
     Read,
@@ -66,18 +67,18 @@ def write_group_normalization(target: Target, node: Node, op: GroupNormalization
     """With elements for each group it is said by an InstanceNormalization of rows, one a group.
 
     Opset 18 has an op for that, which onnx's checker refuses as deprecated, and 21 gave the name another meaning. It is
-    used where no rank is known.
+    used where sizes are open.
     """
     require_opset(target, node, 18 if op.per_group else 21)
     if not op.per_group:
         write_plain(target, node, "GroupNormalization", num_groups=op.num_groups, epsilon=op.epsilon)
         return
     type_ = node.output.type
-    if not isinstance(type_, TensorType):
-        if target.opset >= 21:
-            raise Unmapped("what has no known rank cannot be cut into groups")
+    if target.opset < 21 and not (isinstance(type_, TensorType) and all(is_known(dim) for dim in type_.shape[1:])):
         write_plain(target, node, "GroupNormalization", num_groups=op.num_groups, epsilon=op.epsilon)
         return
+    if not isinstance(type_, TensorType):
+        raise Unmapped("what has no known rank cannot be cut into groups")
     # The batch is copied, so that it may be open; the rest is said, since of an empty batch it could not be inferred.
     maps = known_dims(type_.shape[1:], "groups of maps")
     row = math.prod(maps) // op.num_groups
