@@ -196,6 +196,10 @@ DEPARTURES: tuple[Departure, ...] = (
         "in float32; the variance is the mean of squares less the square of the mean: digits go with the mean",
     ),
     Departure(
+        ("GRU", "LSTM", "RNN"), ORT, lambda s: b"Softplus" in _given(s, "activations", ()),
+        "log(1 + exp(x)) overflows where x is large",
+    ),
+    Departure(
         ("LRN",), ORT, lambda s: float(np.abs(_data(s)).max(initial=0.0)) > 2,
         "the sum of squares is carried from channel to channel: a large one that has left leaves its rounding behind",
     ),

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, shape_inference
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx import read, write
 from cnnir.graph import Graph
-from cnnir.ops import LRN, Clip, GroupNormalization, ReduceSum, Relu
+from cnnir.ops import LRN, Clip, GroupNormalization, ReduceSum, Relu, Slice
 from cnnir.passes import apply
 from cnnir.passes.simplify import Simplify
 from cnnir.types import DType, TensorType
@@ -101,6 +101,12 @@ def test_more_dims_than_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in "xy"]
     model = helper.make_model(helper.make_graph([node], "large", inputs[:1], inputs[1:]), ir_version=10)
     assert str(read(model).outputs[0].type) == "float32[2]"  # as the file says
+
+
+def test_a_bound_that_the_format_does_not_hold() -> None:
+    """A file may say it in an unsigned tensor, where the op wants a signed one."""
+    with pytest.raises(CnnirError, match="larger than the format holds"):
+        write(Case(Slice((0,), (2**63,), (0,), (1,)), (np.arange(3, dtype=np.float32),)).graph())
 
 
 def test_bounds_where_no_rank_is_known() -> None:

@@ -315,7 +315,10 @@ def integers_of(array: AnyArray, name: str) -> tuple[int, ...]:
 
 def int64(values: Sequence[int]) -> AnyArray:
     """A constant of int64."""
-    return np.asarray(values, np.int64).reshape(len(values))
+    try:
+        return np.asarray(values, np.int64).reshape(len(values))
+    except OverflowError:
+        raise Unmapped(f"a number is larger than the format holds: {max(values, key=abs)}") from None
 
 
 def known_dims(dims: tuple[Dim, ...], what: str) -> list[int]:
