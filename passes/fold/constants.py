@@ -51,13 +51,15 @@ def fold_constants(rewriter: Rewriter, journal: Journal, nodes: Sequence[Node]) 
         if isinstance(node.op, Opaque):
             _define(rewriter, journal, node, node.op)
             define_by_target(rewriter, journal, node, followed)
-        if not _is_constant(node):
+        given = [value.name for value in node.operands if rewriter.graph.may_be_given(value)]
+        is_constant = _is_constant(node)
+        if given:
+            if is_constant or any(value in followed for value in node.operands):
+                journal.refuse(f"callers may give {', '.join(given)} as an input", [node])
+            continue
+        if not is_constant:
             _count_range(rewriter, journal, node, followed)
             _follow(rewriter, journal, node, followed)
-            continue
-        given = [value.name for value in node.operands if rewriter.graph.may_be_given(value)]
-        if given:
-            journal.refuse(f"callers may give {', '.join(given)} as an input", [node])
             continue
         try:
             weights = _weights(node)

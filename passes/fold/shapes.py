@@ -22,7 +22,7 @@ from cnnir.errors import CnnirError
 from cnnir.graph import Node, Value
 from cnnir.interpreter import evaluate
 from cnnir.ops import Cast, Opaque
-from cnnir.types import DType, TensorType
+from cnnir.types import DType, TensorType, UnknownType
 from cnnir.weights import AnyArray
 
 Dims: TypeAlias = NDArray[np.object_]
@@ -131,6 +131,7 @@ def _of_shape(node: Node, kind: str) -> list[Dims] | None:
 
 
 def _moved(node: Node, operands: Sequence[Dims | None]) -> list[Dims] | None:
+    """Run the node on the elements' numbers, of 64 bits: booleans and bytes have no room for all of them."""
     moving = len(operands) if node.op.kind == "Concat" else 1
     elements: list[Dim] = []
     numbered: list[AnyArray | None] = []
@@ -138,15 +139,20 @@ def _moved(node: Node, operands: Sequence[Dims | None]) -> list[Dims] | None:
         if value is None:
             numbered.append(None)
             continue
-        dtype = value.type.dtype if isinstance(value.type, TensorType) else DType.INT64
-        if dims is None or (index >= moving and contents(dims, dtype) is None):
+        if dims is None:
             return None
         if index < moving:
-            numbered.append(np.arange(len(elements), len(elements) + dims.size).reshape(dims.shape).astype(dtype.numpy))
+            numbered.append(np.arange(len(elements), len(elements) + dims.size, dtype=np.int64).reshape(dims.shape))
             elements += listed(dims)
-        else:
-            numbered.append(contents(dims, dtype))
-    results = evaluate(node, numbered)
+            continue
+        setting = contents(dims, value.type.dtype if isinstance(value.type, TensorType) else DType.INT64)
+        if setting is None:
+            return None
+        numbered.append(setting)
+    # On its own, with results of whatever type the numbers have.
+    apart = Node(node.name, node.op, (), {})
+    apart.outputs = tuple(Value(value.name, UnknownType()) for value in node.outputs)
+    results = evaluate(apart, numbered)
     if any(result.size > _ELEMENTS for result in results):
         return None
     return [_picked(_row(elements), result) for result in results]
@@ -160,7 +166,7 @@ def _row(dims: Sequence[Dim]) -> Dims:
 
 
 def _picked(elements: Dims, places: AnyArray) -> Dims:
-    return elements[places.astype(np.int64).reshape(-1)].reshape(places.shape)
+    return elements[places.reshape(-1)].reshape(places.shape)
 
 
 def _single(dim: Dim, shape: tuple[int, ...]) -> Dims:

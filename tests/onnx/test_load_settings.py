@@ -91,6 +91,41 @@ def test_settings_that_callers_may_give_stay_open(tmp_path: Path) -> None:
     assert isinstance(frozen.node("view").op, Reshape)
 
 
+@pytest.mark.parametrize("kind", ["Mul", "Range"])
+def test_sizes_times_what_callers_may_give_stay_open(kind: str, tmp_path: Path) -> None:
+    """The batch times a factor, the numbers up to the batch in steps: of another factor they are others."""
+    nodes = [
+        helper.make_node("Shape", ["x"], ["batch"], end=1),
+        helper.make_node("Mul", ["batch", "factor"], ["size"]),
+        helper.make_node("Concat", ["size", "rest"], ["target"], axis=0),
+        helper.make_node("Reshape", ["x", "target"], ["y"], name="steered"),
+    ] if kind == "Mul" else [
+        helper.make_node("Shape", ["x"], ["batch"], end=1),
+        helper.make_node("Squeeze", ["batch"], ["limit"]),
+        helper.make_node("Range", ["zero", "limit", "factor"], ["y"], name="steered"),
+    ]  # fmt: skip
+    shape = [1] if kind == "Mul" else []
+    weights = {"factor": np.full(shape, 2), "rest": np.asarray([-1]), "zero": np.asarray(0)}
+    graph = helper.make_graph(
+        nodes, "given", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 6]),
+                         helper.make_tensor_value_info("factor", TensorProto.INT64, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT if kind == "Mul" else TensorProto.INT64, None)],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    loaded = cnnir.load(saved(model, tmp_path)).apply("fold").graph
+    assert "?" in str(loaded.value("y").type)
+    assert loaded.provenance.listed == ("factor",)
+    x = np.random.default_rng(5).standard_normal((4, 6)).astype(np.float32)
+    for factor in (2, 3, 1):
+        feed = {"x": x, "factor": np.full(shape, factor)}
+        expected, found = (
+            onnxruntime.InferenceSession(each.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, feed)
+            for each in (model, write(loaded))
+        )
+        np.testing.assert_array_equal(np.asarray(found[0]), np.asarray(expected[0]))
+
+
 def test_what_is_loaded_is_what_is_written(tmp_path: Path) -> None:
     """A weight that an opaque node makes, and views of it: loading the export finds nothing more to do."""
     nodes = [

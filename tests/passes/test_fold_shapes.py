@@ -119,6 +119,13 @@ def chosen(c: Chain) -> str:
     return c.node("Where", open_, c.int64(7, 120), wanted)
 
 
+def chosen_by_one_element(c: Chain) -> str:
+    """Whether the first element holds is open, the others are decided: which is which may not get lost."""
+    fits = c.node("Equal", c.node("Shape", "r"), c.int64(1, 4, 7, 5))
+    features = c.node("Where", c.node("Gather", fits, c.int64(2), axis=0), c.int64(60), c.int64(120))
+    return c.row(c.vector(c.size(0)), features)
+
+
 def not_decided(c: Chain) -> str:
     largest = c.node("Max", c.size(0), c.scalar(120))
     return c.row(c.vector(c.size(0)), c.vector(largest))
@@ -144,7 +151,9 @@ CHAINS: dict[Callable[[Chain], str], str] = {
         (size_and_rest, size_from_the_back, all_but_the_batch, product_of_a_slice, sliced, squeezed, cast, size_of_all),
         "float32[N, 120]",
     ),
-    **dict.fromkeys((split, there_and_back, chosen, turned_round, not_decided), "float32[N, 120]"),
+    **dict.fromkeys(
+        (split, there_and_back, chosen, chosen_by_one_element, turned_round, not_decided), "float32[N, 120]"
+    ),
     regrouped: "float32[N, 2, 2, 6, 5]",
 }
 """Shape arithmetic, and what the Reshape then gives."""
