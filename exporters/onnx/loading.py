@@ -35,7 +35,9 @@ def load(path: str | Path, *, bind: Mapping[str, int] | None = None, opset: int 
     file = Path(path)
     model = _parsed(file)
     graph = as_written(model if opset is None else modernized(model), Place.of(file))
-    _fold_settings(graph)
+    gone = _fold_settings(graph)
+    if gone:
+        graph.notes.append(f"{gone} nodes that only computed settings of others are worked out")
     note_opaque(graph)
     graph = graph.bind(**bind) if bind else graph
     return graph if opset is None else convert(graph, opset)
@@ -60,17 +62,16 @@ def _parsed(file: Path) -> ModelProto:
     return model
 
 
-def _fold_settings(graph: Graph) -> None:
-    """The graph is nobody else's yet, so that the pass may work on it and not on a clone."""
-    if any(isinstance(node.op, Opaque) for node in graph.nodes):
-        from cnnir.passes.base import Journal  # noqa: PLC0415  most files load without any pass
-        from cnnir.passes.fold import FoldSettings  # noqa: PLC0415
+def _fold_settings(graph: Graph) -> int:
+    """How many nodes are gone. The graph is nobody else's yet, so that the pass may work on it and not on a clone."""
+    if not any(isinstance(node.op, Opaque) for node in graph.nodes):
+        return 0
+    from cnnir.passes.base import Journal  # noqa: PLC0415  most files load without any pass
+    from cnnir.passes.fold import FoldSettings  # noqa: PLC0415
 
-        before = len(graph.nodes)
-        FoldSettings().rewrite(graph, Journal())
-        gone = before - len(graph.nodes)
-        if gone:
-            graph.notes.append(f"{gone} nodes that only computed settings of others are worked out")
+    before = len(graph.nodes)
+    FoldSettings().rewrite(graph, Journal())
+    return before - len(graph.nodes)
 
 
 def convert(graph: Graph, opset: int) -> Graph:
@@ -89,6 +90,7 @@ def convert(graph: Graph, opset: int) -> Graph:
     writer = Writer(graph, opset, keep_apart=True, convert=True)
     model = writer.model()
     found = as_written(model, weights=writer.apart)
+    _fold_settings(found)  # open sizes are written with the arithmetic that computes them
     found.bindings = dict(graph.bindings)
     found.notes = list(dict.fromkeys((*graph.notes, *found.notes)))
     return found

@@ -162,6 +162,17 @@ def test_our_own_ops(opset: int) -> None:
     assert opset_of(write(found)) == opset
 
 
+def test_open_sizes_stay_known(tmp_path: Path) -> None:
+    """They are written as arithmetic, which is worked out again behind the conversion."""
+    graph = cnnir.zoo.build("shufflenet_v2", size=("H", "W"), batch="N", classes=10, width=0.5)
+    cnnir.save(graph, tmp_path / "m.onnx")
+    for opset in (13, 21):
+        found = cnnir.load(tmp_path / "m.onnx", opset=opset)
+        assert [one.op for one in found.nodes] == [one.op for one in graph.nodes]
+        assert [value.type for value in found.outputs] == [value.type for value in graph.outputs]
+        assert opset_of(write(found)) == opset
+
+
 def test_weights_are_not_read(tmp_path: Path) -> None:
     """External data stays mapped, texts and pairs stay where they were."""
     nodes = [node("MatMul", "x w", "m"), node("CumSum", "m a", "y", doc_string="sums", name="sum")]
