@@ -103,6 +103,9 @@ def test_zeros_that_are_meant() -> None:
         write(graph, opset=13)
     again = reshaped((4, "H"), 2, 2, "H", allowzero=True)
     assert judged(write(again, opset=13), numbers(4, 3)).shape == (2, 2, 3)
+    known = reshaped((4, 3), 6, -1, allowzero=True)
+    assert [len(node.attribute) for node in write(known, opset=14).graph.node] == [0, 1, 0], "it goes out as it came"
+    assert judged(write(known, opset=13), numbers(4, 3)).shape == (6, 2)
 
 
 @pytest.mark.parametrize("opset", [7, 13, 21])

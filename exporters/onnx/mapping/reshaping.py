@@ -17,10 +17,13 @@ from cnnir.ops import Reshape
 from cnnir.ops.formulas import copied_target
 from cnnir.types import TensorType
 
+_ALLOWS_ZERO = 14
+"""The opset since which a 0 may mean that there is nothing."""
+
 
 @reads("Reshape")
 def read_reshape(source: Source) -> Read:
-    """The shape is an operand since opset 5; allowzero came with 14."""
+    """The shape is an operand since opset 5."""
     shape = source.int_setting(1, "shape")
     if shape is None:
         raise Unmapped("its shape is missing")
@@ -31,9 +34,9 @@ def read_reshape(source: Source) -> Read:
 def write_reshape(target: Target, node: Node, op: Reshape) -> None:
     """Open dims are copied, inferred, or computed from the shape of the operand."""
     known = all(is_known(dim) for dim in op.shape)
-    allowzero = op.allowzero and (known or 0 in op.shape)
+    allowzero = op.allowzero and (0 in op.shape or (known and target.opset >= _ALLOWS_ZERO))
     if allowzero:
-        require_opset(target, node, 14)
+        require_opset(target, node, _ALLOWS_ZERO)
     source = node.operands[0].type
     dims = source.shape if isinstance(source, TensorType) else ()
     # Where a 0 says that there is nothing, none can say that a dim is copied.
