@@ -179,6 +179,7 @@ def export(options: Namespace) -> int:
         raise CnnirError("usage", f"{what} needs a file", hint="give one with -o FILE")
     if options.convert and options.opset is None:
         raise CnnirError("usage", "--convert needs an opset to convert to", hint="give one with --opset N")
+    _require_use(options)
     graph = open_model(options, opset=options.opset if options.convert else None)
     if options.to != "onnx":
         text = print_graph(graph) if options.to == "text" else f"{to_pattern(graph)}\n"
@@ -206,3 +207,17 @@ def export(options: Namespace) -> int:
         }
         emit(json.dumps(result, indent=2) + "\n", None)
     return OK
+
+
+def _require_use(options: Namespace) -> None:
+    """Refuse options of ``export`` that only an ONNX file can follow."""
+    given = {
+        "--opset": options.opset is not None and not options.convert,
+        "--ir-version": options.ir_version is not None,
+        "--external-data": bool(options.external_data),
+    }
+    unused = [name for name, is_given in given.items() if is_given]
+    if options.to != "onnx" and unused:
+        way_out = "--opset with --convert converts the graph first" if "--opset" in unused else "leave it out"
+        raise CnnirError("usage", f"{', '.join(unused)} says how an ONNX file is written", got=f"--to {options.to}",
+                         hint=way_out)  # fmt: skip
