@@ -30,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=1000, metavar="SEED", help="the first seed (default: 1000)")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
     options = parser.parse_args(argv)
+    if options.jobs < 1:
+        parser.error("--jobs: at least one process has to check the seeds")
     surprises = 0
     for what in WHAT:
         count = getattr(options, what)

@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps(STEPS[options.step](options.folder)))
         return 0
     layers = -(-int(options.gigabytes * 1e9) // WEIGHT_BYTES)
+    if options.folder is not None and not options.folder.is_dir():
+        parser.error(f"--folder: there is no folder {options.folder}")
     folder = Path(tempfile.mkdtemp(dir=options.folder, prefix="cnnir-large-"))
     try:
         if shutil.disk_usage(folder).free < 2.2 * layers * WEIGHT_BYTES:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import cnnir
-from benchmarks import dense, large, light, zoo
+from benchmarks import dense, fuzz, large, light, zoo
 from cnnir.weights import FileRange
 
 
@@ -42,3 +42,11 @@ def test_no_room_for_the_large_model(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert large.main(["--gigabytes", "1e9", "--folder", str(tmp_path)]) == 2
     assert "has no room" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
+
+
+def test_no_green_run_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a process no seed would be checked, and nothing found."""
+    with pytest.raises(SystemExit) as caught:
+        fuzz.main(["--jobs", "0"])
+    assert caught.value.code == 2
+    assert "at least one process" in capsys.readouterr().err

@@ -135,6 +135,8 @@ def test_corpus_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     """No green run over no model."""
     assert corpus.main([str(folder_of_exports(tmp_path)), "--match", "no such network"]) == 2
     assert "no model" in capsys.readouterr().out
+    assert corpus.main([str(tmp_path / "no such folder")]) == 2
+    assert "no model" in capsys.readouterr().out
 
 
 ONES = np.ones((2, 3), np.float32)

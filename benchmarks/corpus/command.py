@@ -41,9 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--match", default="", help="only models whose name contains this")
     parser.add_argument("--stage", action="append", choices=list(STAGES), help="only these stages")
     options = parser.parse_args(argv)
-    truths = [
-        entry for entry in json.loads((options.folder / "truth.json").read_text()) if options.match in entry["key"]
-    ]
+    listed = options.folder / "truth.json"
+    entries = json.loads(listed.read_text()) if listed.is_file() else []
+    truths = [entry for entry in entries if options.match in entry["key"]]
     if not truths:
         print(f"no model in {options.folder} matches {options.match}")
         return 2
