@@ -19,7 +19,7 @@ from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.conversion import modernized
 from cnnir.exporters.onnx.mapping import readers
 from cnnir.exporters.onnx.reader import read
-from cnnir.exporters.onnx.types import CODES, type_to_proto
+from cnnir.exporters.onnx.types import CODES, value_info
 from cnnir.graph import Graph
 from cnnir.interpreter import Fallback, run
 from cnnir.ops import Opaque
@@ -129,7 +129,7 @@ class CnnirBackend(Backend):
         given = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs)
         if len(given) != len(names):
             raise CnnirError("input-count", "not as many values as the node has inputs", expected=names, got=len(given))
-        infos = [_info(name, _type_of(value)) for name, value in zip(names, given, strict=True)]
+        infos = [value_info(name, _type_of(value)) for name, value in zip(names, given, strict=True)]
         outputs = [name for name in node.output if name]
         known = [helper.make_tensor_value_info(name, CODES[DType.of(np.dtype(dtype))], shape)
                  for name, (dtype, shape) in zip(outputs, outputs_info or (), strict=False)]  # fmt: skip
@@ -158,11 +158,6 @@ def _type_of(value: Any) -> Type:
         return SequenceType(_type_of(value[0]) if value else UnknownType())
     array = np.asarray(value)
     return TensorType(DType.of(array.dtype), array.shape)
-
-
-def _info(name: str, type_: Type) -> ValueInfoProto:
-    proto = type_to_proto(type_)
-    return ValueInfoProto(name=name, type=proto) if proto is not None else ValueInfoProto(name=name)
 
 
 prepare = CnnirBackend.prepare

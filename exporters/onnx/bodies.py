@@ -4,6 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from onnx import GraphProto, NodeProto
 
+STANDARD = ("", "ai.onnx")
+"""The two names of ONNX's own domain."""
+
 
 def captured_names(node: NodeProto) -> tuple[str, ...]:
     """Names that the node's subgraphs read from the graph around it, in the order of their first reading."""
@@ -28,7 +31,7 @@ def body_names(node: NodeProto) -> set[str]:
 def body_domains(node: NodeProto) -> set[str]:
     """Domains, other than ONNX's own, of the nodes in the node's subgraphs."""
     children = [child for body in bodies(node) for child in body.node]
-    found = {child.domain for child in children if child.domain not in ("", "ai.onnx")}
+    found = {child.domain for child in children if child.domain not in STANDARD}
     return found.union(*(body_domains(child) for child in children))
 
 

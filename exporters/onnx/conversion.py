@@ -9,14 +9,13 @@ import math
 from collections.abc import Iterator, Mapping
 
 import onnx
-from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, helper, shape_inference, version_converter
+from onnx import GraphProto, ModelProto, NodeProto, helper, shape_inference, version_converter
 
 from cnnir.errors import CnnirError
-from cnnir.exporters.onnx.bodies import bodies
+from cnnir.exporters.onnx.bodies import STANDARD, bodies
 from cnnir.exporters.onnx.tensors import tensor_from_weight
-from cnnir.exporters.onnx.types import type_to_proto
+from cnnir.exporters.onnx.types import value_info
 from cnnir.graph import Node
-from cnnir.types import Type
 
 OLDEST_OPSET = 7
 """Before it, arithmetic broadcasts by attributes that no exporter writes any more."""
@@ -27,15 +26,13 @@ _MODERN = 9
 _SMALL = 4096
 """Elements up to which a constant operand is shown to the converter: it may have to become an attribute."""
 
-_STANDARD = ("", "ai.onnx")
-
 _UNKNOWN_CHANGES = {"Scan": 9}
 """Ops that mean something else from an opset on, which the converter does not know and lets pass: Scan had a batch."""
 
 
 def changed_kind(node: NodeProto, old: int, new: int) -> str | None:
     """The kind of the first of ONNX's own ops, in the node or in its bodies, that is another one in the new opset."""
-    if old != new and node.domain in _STANDARD and not _same_meaning(node.op_type, old, new):
+    if old != new and node.domain in STANDARD and not _same_meaning(node.op_type, old, new):
         return node.op_type
     children = (child for body in bodies(node) for child in body.node)
     return next((kind for child in children if (kind := changed_kind(child, old, new))), None)
@@ -69,7 +66,7 @@ def converted(proto: NodeProto, node: Node, old: int, new: int, opsets: Mapping[
         if (old < change) != (new < change) and any(one.op_type == op_type for one in _all_nodes_of(proto)):
             raise _not_converted(node, old, new, f"{op_type} is another op since opset {change}")
     for one in _all_nodes_of(proto):
-        if one.domain not in _STANDARD and (kind := changed_kind(one, old, new)) is not None:
+        if one.domain not in STANDARD and (kind := changed_kind(one, old, new)) is not None:
             # The converter does not look into them.
             raise _not_converted(node, old, new, f"{kind} inside of an op of another domain, {one.op_type}")
     inputs, initializers = [], []
@@ -77,8 +74,8 @@ def converted(proto: NodeProto, node: Node, old: int, new: int, opsets: Mapping[
         if value.weight is not None and math.prod(value.weight.shape) <= _SMALL:
             initializers.append(tensor_from_weight(value.name, value.weight))
         else:
-            inputs.append(_info(value.name, value.type))
-    outputs = [_info(value.name, value.type) for value in node.outputs]
+            inputs.append(value_info(value.name, value.type))
+    outputs = [value_info(value.name, value.type) for value in node.outputs]
     graph = helper.make_graph([proto], "part", inputs, outputs, initializers)
     imports = [helper.make_opsetid("", old)]
     imports += [helper.make_opsetid(domain, version) for domain, version in opsets.items() if domain]
@@ -111,16 +108,11 @@ def _all_nodes_of(node: NodeProto) -> Iterator[NodeProto]:
 
 
 def _exists(node: NodeProto, opset: int) -> bool:
-    if node.domain not in _STANDARD:
+    if node.domain not in STANDARD:
         return True
     with contextlib.suppress(onnx.defs.SchemaError):
         return not onnx.defs.get_schema(node.op_type, opset, "").deprecated
     return False
-
-
-def _info(name: str, type_: Type) -> ValueInfoProto:
-    proto = type_to_proto(type_)
-    return ValueInfoProto(name=name, type=proto) if proto is not None else ValueInfoProto(name=name)
 
 
 def modernized(model: ModelProto) -> ModelProto:
@@ -129,7 +121,7 @@ def modernized(model: ModelProto) -> ModelProto:
     Raises:
         CnnirError: ``opset``.
     """
-    versions = [entry.version for entry in model.opset_import if entry.domain in _STANDARD]
+    versions = [entry.version for entry in model.opset_import if entry.domain in STANDARD]
     if not versions or max(versions) >= OLDEST_OPSET:
         return model
     try:

@@ -15,7 +15,7 @@ from cnnir.exporters.onnx.bodies import body_domains, body_names, captured_names
 from cnnir.exporters.onnx.mapping import OPERAND_NAME, Operand, Pending, Unmapped, read_node, readers
 from cnnir.exporters.onnx.mapping import Source as NodeSource
 from cnnir.exporters.onnx.tensors import tensor_from_weight
-from cnnir.exporters.onnx.types import type_from_proto, type_to_proto
+from cnnir.exporters.onnx.types import type_from_proto, value_info
 from cnnir.graph import Value
 from cnnir.ops.base import Source
 from cnnir.ops.opaque import Definition, Hooks, Opaque, Setting, register_hooks
@@ -194,8 +194,7 @@ def _model(op: Opaque, sources: Sequence[Source | None], names: _Names, *, const
         if constants and weight is not None and np.prod(weight.shape, dtype=object) <= _SMALL:
             initializers.append(tensor_from_weight(name, weight))
             continue
-        proto = type_to_proto(source.type)
-        inputs.append(ValueInfoProto(name=name, type=proto) if proto is not None else ValueInfoProto(name=name))
+        inputs.append(value_info(name, source.type))
     outputs = [ValueInfoProto(name=name) for name in names.outputs]
     graph = helper.make_graph([node_of(op, names.inputs, names.outputs)], "opaque", inputs, outputs, initializers)
     # What bodies hold of other domains is not looked at, and yet the checker wants to hear of it.

@@ -11,7 +11,7 @@ from onnx import ModelProto, NodeProto, TypeProto
 from onnx.inliner import inline_local_functions
 
 from cnnir.errors import CnnirError
-from cnnir.exporters.onnx.bodies import captured_names
+from cnnir.exporters.onnx.bodies import STANDARD, captured_names
 from cnnir.exporters.onnx.carried import taken_along
 from cnnir.exporters.onnx.conversion import OLDEST_OPSET
 from cnnir.exporters.onnx.external import Place, external_tensors
@@ -29,8 +29,6 @@ from cnnir.weights import Weight
 _RENAME = "every value of a graph has a name of its own; rename one of the two"
 _CONVERT = "load(path, opset=17), or export --opset 17 --convert, converts it"
 _DEFINE = "a node, an input or an initializer has to bear this name"
-
-_STANDARD = ("", "ai.onnx")
 
 _NO_WEIGHTS: Mapping[str, Weight] = MappingProxyType({})
 
@@ -173,7 +171,7 @@ class _Reader:
 
     def _whole(self, proto: NodeProto) -> NodeProto:
         """The node with all its tensors in it: what is carried along has to mean the same in another folder."""
-        if (proto.op_type == "Constant" and proto.domain in _STANDARD) or not any(external_tensors(proto)):
+        if (proto.op_type == "Constant" and proto.domain in STANDARD) or not any(external_tensors(proto)):
             return proto
         whole = NodeProto()
         whole.CopyFrom(proto)
@@ -269,7 +267,7 @@ class _Reader:
 
     def _folded(self, proto: NodeProto) -> Weight | None:
         """The weight that a node makes of nothing but weights, where that takes no computation."""
-        if proto.domain not in _STANDARD or proto.op_type not in FOLDED or len([*filter(None, proto.output)]) != 1:
+        if proto.domain not in STANDARD or proto.op_type not in FOLDED or len([*filter(None, proto.output)]) != 1:
             return None
         if not proto.output[0] or any(name not in self.weights for name in proto.input if name):
             return None
@@ -318,7 +316,7 @@ def _opsets(model: ModelProto) -> dict[str, int]:
 
 
 def _domain(domain: str) -> str:
-    return "" if domain in _STANDARD else domain
+    return "" if domain in STANDARD else domain
 
 
 def _kept_metadata(proto: NodeProto) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from onnx import TensorProto, TypeProto
+from onnx import TensorProto, TypeProto, ValueInfoProto
 
 from cnnir.dims import UNKNOWN, Dim, format_dim, is_known, parse_dim, symbol, symbols
 from cnnir.errors import CnnirError
@@ -122,3 +122,8 @@ def type_to_proto(type_: Type) -> TypeProto | None:
     else:
         return None
     return proto
+
+
+def value_info(name: str, type_: Type) -> ValueInfoProto:
+    """The format's entry for a value, without a type where there is nothing to say of it."""
+    return ValueInfoProto(name=name, type=type_to_proto(type_))

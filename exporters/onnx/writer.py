@@ -23,7 +23,7 @@ from cnnir.exporters.onnx.conversion import changed_kind, converted
 from cnnir.exporters.onnx.mapping import OPERAND_NAME, Unmapped, require_types, writers
 from cnnir.exporters.onnx.opaque import node_of
 from cnnir.exporters.onnx.tensors import header, raw_size, tensor_from_weight
-from cnnir.exporters.onnx.types import CODES, type_to_proto
+from cnnir.exporters.onnx.types import CODES, value_info
 from cnnir.graph import Graph, Node, Value
 from cnnir.names import reserve, wishes
 from cnnir.ops import Opaque
@@ -122,14 +122,14 @@ class Writer:
             self.nodes,
             self.graph.name or "graph",
             self._inputs(),
-            [_info(value.name, value.type) for value in self.graph.outputs],
+            [value_info(value.name, value.type) for value in self.graph.outputs],
         )
         body.initializer.extend(self.initializers.values())
         for value in (value for node in self.graph.nodes for value in node.outputs):
             self.declare(value.name, value.type)
         for value in self.graph.outputs:
             self.declared.pop(value.name, None)
-        infos = (_info(name, type_) for name, type_ in self.declared.items())
+        infos = (value_info(name, type_) for name, type_ in self.declared.items())
         body.value_info.extend(info for info in infos if info.HasField("type"))
         model = ModelProto(ir_version=self.ir_version, graph=body)
         model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in self.opsets.items())
@@ -287,7 +287,7 @@ class Writer:
             self.initializers[value.name] = tensor_from_weight(value.name, weight)
 
     def _inputs(self) -> list[ValueInfoProto]:
-        inputs = [_info(value.name, value.type) for value in self.graph.inputs]
+        inputs = [value_info(value.name, value.type) for value in self.graph.inputs]
         # Before IR 4 every initializer is an input as well; later, those that the caller may override are.
         listed = self.initializers if self.ir_version < 4 else [
             name for name in self.graph.provenance.listed if name in self.initializers
@@ -325,8 +325,3 @@ def _may_lie_apart(weight: Weight) -> bool:
 
 def _plain_integer(dtype: DType) -> bool:
     return dtype.is_integer and dtype.bits is not None and dtype.bits >= 8
-
-
-def _info(name: str, type_: Type) -> ValueInfoProto:
-    proto = type_to_proto(type_)
-    return ValueInfoProto(name=name, type=proto) if proto is not None else ValueInfoProto(name=name)
