@@ -11,6 +11,7 @@ from cnnir.exporters.onnx import read, write
 from cnnir.graph import Graph
 from cnnir.ops import Resize, Split
 from cnnir.text import parse_graph, print_graph
+from cnnir.types import DType, TensorType
 from tests.onnx.test_reader import model, numbers, tensor
 
 
@@ -72,6 +73,22 @@ def test_kept_axes_below_opset_18() -> None:
         onnx.checker.check_model(proto, full_check=True)
         (node,) = read(proto).nodes
         assert node.op == Resize(None, (3, 1, 4, 5))
+
+
+@pytest.mark.parametrize(
+    ("policy", "sizes", "shape"),
+    [("not_larger", (1, 2, 4, 4), (1, 1, 4, 3)), ("not_smaller", (1, 2, 9, 7), (2, 3, 9, 8))],
+)
+def test_sizes_that_a_policy_does_not_meet(policy: str, sizes: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """They are written as they are: from what came out of them the policy would make something else."""
+    wanted = numpy_helper.from_array(np.array(sizes, np.int64), "sizes")
+    node = helper.make_node("Resize", ["x", "", "", "sizes"], ["y"], name="fit", keep_aspect_ratio_policy=policy)
+    graph = read(model([node], [tensor("x", [1, 2, 6, 5])], [tensor("y", list(shape))], [wanted], opset=18))
+    assert graph.value("y").type == TensorType(DType.FLOAT32, shape)
+    judged(graph, 1, 2, 6, 5)
+    again = read(write(graph))
+    assert again.node("fit").op == graph.node("fit").op
+    assert again.value("y").type == graph.value("y").type
 
 
 @pytest.mark.parametrize("opset", [9, 13, 17, 18, 21])

@@ -118,10 +118,13 @@ def write_resize(target: Target, node: Node, op: Resize) -> None:
 def _resize_sizes(target: Target, node: Node, sizes: Sequence[Dim | None]) -> tuple[list[int] | None, list[Dim]]:
     """Axes and sizes as an opset says them: before 18 there are no axes, and what is kept is said as well."""
     axes = [axis for axis, size in enumerate(sizes) if size is not None]
-    if len(axes) == len(sizes) or not axes or target.opset < 18:
+    wanted = [size for size in sizes if size is not None]
+    if len(axes) == len(sizes):
+        return None, wanted  # which a policy may not meet: they are not the dims of the output
+    if not axes or target.opset < 18:
         type_ = node.output.type
         return None, list(type_.shape) if isinstance(type_, TensorType) else []
-    return axes, [size for size in sizes if size is not None]
+    return axes, wanted
 
 
 def _write_old_resize(target: Target, node: Node, op: Resize) -> None:
