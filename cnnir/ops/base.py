@@ -293,10 +293,13 @@ def infer(op: Op, sources: Sequence[Source | None], node: str | None = None) -> 
     """
     facts = Facts(node)
     types = tuple(None if source is None else source.type for source in sources)
-    known = _inferred.get((op, types))
+    inputs = Inputs(op, sources)
+    try:
+        known = _inferred.get((op, types))
+    except TypeError:  # a list where the op has a tuple, say: it is worked out each time
+        known, inputs.types_alone = None, False
     if known is not None:
         return known, facts
-    inputs = Inputs(op, sources)
     try:
         _check_arity(op, inputs)
         if any(isinstance(type_, UnknownType) for type_ in types):
