@@ -68,7 +68,12 @@ def range_length(start: np.generic, limit: np.generic, delta: np.generic) -> int
         return max(count, 0)
     # The difference is rounded as the element type has it; narrow floats are taken as float32.
     wide = np.float64 if start.dtype == np.float64 else np.float32
-    return max(math.ceil(float(wide(limit) - wide(start)) / float(wide(delta))), 0)
+    with np.errstate(over="ignore"):
+        steps = float(wide(limit) - wide(start)) / float(wide(delta))
+    if not math.isfinite(steps):
+        message = "the way from start to limit is beyond all numbers of the element type"
+        raise CnnirError("range-limits", message, got=[first, last, step])
+    return max(math.ceil(steps), 0)
 
 
 @dataclass(frozen=True)
@@ -122,13 +127,18 @@ class OneHot(Op):
             facts.require_equal(dim, 1, "onehot-depth", "the depth is not one number")
         facts.require_equal(values.shape[0], 2, "onehot-values", "an off value and an on value are needed")
         weight = inputs.weight(1)
-        depth: Dim = UNKNOWN if weight is None else int(weight.array().reshape(-1)[0])
-        if isinstance(depth, int) and depth < 0:
-            raise CnnirError("onehot-depth", "a depth cannot be negative", got=depth)
+        depth: Dim = UNKNOWN if weight is None else _depth(weight.array().reshape(-1)[0].item())
         return (values.with_shape((*indices[: self.axis], depth, *indices[self.axis :])),)
 
     def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
         return (UnknownType(inputs.dtype(2)),)
+
+
+def _depth(given: float) -> int:
+    """A depth as a size: what is behind the point is cut off."""
+    if not math.isfinite(given) or given <= -1:
+        raise CnnirError("onehot-depth", "a depth is finite, and cannot be negative", got=given)
+    return int(given)
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,7 @@ WRONG: list[tuple[Op, Sequence[Given | None], str, Sequence[str]]] = [
     (Einsum("...i,...i"), [tensor(2, 3), tensor(3)], "einsum", ["several numbers"]),
     (Range(), [number(0), number(5), number(0)], "range-limits", ["a step"]),
     (Range(), floats(0, np.inf, 1), "range-limits", ["finite"]),
+    (Range(), floats(-3e38, 3e38, 1e38), "range-limits", ["beyond all numbers"]),
     (Range(), [number(0), number(5), *floats(1)], "dtype-mismatch", ["delta"]),
     (Range(), [number(0), constant(5, 6), number(1)], "range-limits", ["limit", "got 2"]),
     (Range((4,)), [number(0), number(5), number(1)], "range-length", ["expected 4", "got 5"]),
@@ -127,6 +128,10 @@ WRONG: list[tuple[Op, Sequence[Given | None], str, Sequence[str]]] = [
     (EyeLike(DType.INT8), [tensor(2)], "rank", ["expected rank 2"]),
     (OneHot(3), [indices(2, 3), number(4), tensor(2)], "axis", ["-3 to 2"]),
     (OneHot(0), [indices(2, 3), number(-4), tensor(2)], "onehot-depth", ["negative"]),
+    *(
+        (OneHot(0), [indices(2, 3), *floats(depth), tensor(2)], "onehot-depth", ["finite"])
+        for depth in (np.inf, np.nan)
+    ),
     (OneHot(0), [indices(2, 3), number(4), tensor(3)], "onehot-values", ["expected 2", "got 3"]),
     (OneHot(0), [indices(2, 3), constant(4, 5), tensor(2)], "onehot-depth", ["not one number"]),
     (Trilu(), [tensor(3)], "rank", ["rank 2 to any"]),
