@@ -105,6 +105,11 @@ class Recurrent(Op):
         if self.direction not in ("forward", "reverse", "bidirectional"):
             wanted = "forward, reverse or bidirectional"
             raise CnnirError("recurrent-direction", "no such direction", expected=wanted, got=self.direction)
+        if self.hidden_size < 1:
+            message = "a layer has at least one neuron"
+            raise CnnirError("recurrent-size", message, expected="at least 1", got=self.hidden_size)
+        if not self.clip >= 0:
+            raise CnnirError("recurrent-clip", "a clip is a size", expected="0 for none, or more", got=self.clip)
         count = self.activated * self.directions
         for values in (self.activations, self.alphas, self.betas):
             if values and len(values) != count:

@@ -38,6 +38,8 @@ WRONG: list[tuple[Op, Sequence[Given | None], str, Sequence[str]]] = [
     *((op(3), [tensor(7, 5), *weights(op)], "rank", ["expected rank 3"]) for op in LAYERS),
     *((op(3), [DATA, *weights(op), None, tensor(2)], "operand-dtype", ["expected int32"]) for op in LAYERS),
     *((op(3, NOWHERE), [DATA, *weights(op)], "recurrent-direction", ["got nowhere"]) for op in LAYERS),
+    *((op(0), [DATA, *weights(op)], "recurrent-size", ["at least 1", "got 0"]) for op in LAYERS),
+    *((op(3, clip=-0.5), [DATA, *weights(op)], "recurrent-clip", ["got -0.5"]) for op in LAYERS),
     *((op(3, gives=()), [DATA, *weights(op)], "recurrent-outputs", ["got []"]) for op in LAYERS),
     *((op(3, gives=("Y_h", "Y")), [DATA, *weights(op)], "recurrent-outputs", ["expected Y or Y_h"]) for op in LAYERS),
     *((op(3, activations=("Tanh",) * 9), [DATA, *weights(op)], "activation-count", ["got 9"]) for op in LAYERS),
