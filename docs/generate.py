@@ -91,6 +91,9 @@ Where the specification leaves a question open:
   reference implementation; ONNX Runtime has no such Gemm.
 - A Resize of opset 10 takes the nearest pixel as Upsample does, rounded down; ONNX Runtime rounds up where the size
   shrinks. Later opsets say which.
+- A OneHot of opset 9 or 10, which should have no indices below 0, counts them from the back as in later opsets and in
+  ONNX Runtime.
+- A recurrent layer leaves the state of a sequence of no steps as it was given; ONNX Runtime makes it 0.
 - A Pad that crops more on one side than there is fills the output with the constant, as in ONNX Runtime; in other modes
   it is refused, as there.
 - The size of a Resize by scales is the float32 product, rounded down, as in ONNX Runtime: `0.7 * 10` gives 7. For a

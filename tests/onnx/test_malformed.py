@@ -98,6 +98,10 @@ MALFORMED: dict[str, tuple[ModelProto, str]] = {
         node("Pad", {"pads": ints(1, 1), "value": floats(0), "axes": ints(2, 3)}), "pad",
     ),
     "a pad value of another type": (node("Pad", {"pads": ints(*[1] * 8), "value": ints(1)}), "operand-dtype"),
+    "two types of a quantised tensor": (
+        node("QuantizeLinear", {"s": np.array(0.5, np.float32), "z": np.array(3, np.uint8)}, {"output_dtype": 3}),
+        "dtype-mismatch",
+    ),
     "no parts": (node("Split", attributes={"num_outputs": 0}), "split-sizes"),
     "parts below none": (node("Split", attributes={"num_outputs": -2}), "split-sizes"),
     "a fill of a scalar shape": (made_of("ConstantOfShape", {"s": np.array(3)}), "rank"),

@@ -1,5 +1,6 @@
 """Quantisation, and layers on integers."""
 
+from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.mapping.attributes import Unmapped
 from cnnir.exporters.onnx.mapping.base import Read, Source, Target, reads, require_opset, write_plain, writers
 from cnnir.exporters.onnx.mapping.layers import kernel_shape, padding, stated_window, window
@@ -39,11 +40,23 @@ def _granularity(source: Source) -> tuple[int, int]:
 @reads("QuantizeLinear")
 def read_quantize(source: Source) -> Read:
     """Axes since opset 13, floats of 8 bits since 19, blocks and ``output_dtype`` since 21, ``precision`` since 23."""
-    stated = source.attributes.integer("output_dtype", 0)
-    to = source.dtype(2) or (dtype_of(stated) if stated else DType.UINT8)
+    to = _result_type(source)
     saturate, precision = source.attributes.flag("saturate", default=True), source.attributes.integer("precision", 0)
     op = QuantizeLinear(to, *_granularity(source), saturate, dtype_of(precision) if precision else None)
     return op, source.inputs
+
+
+def _result_type(source: Source) -> DType:
+    """That of the zero point or of ``output_dtype``, which agree; uint8 where there is neither."""
+    stated, given = source.attributes.integer("output_dtype", 0), source.dtype(2)
+    if given is None:
+        if source.has(2) and not stated:
+            raise Unmapped("the element type of its zero point is not known")
+        return dtype_of(stated) if stated else DType.UINT8
+    if stated and dtype_of(stated) is not given:
+        message, got = "output_dtype is another type than that of the zero point", dtype_of(stated).value
+        raise CnnirError("dtype-mismatch", message, expected=given.value, got=got)
+    return given
 
 
 @reads("DequantizeLinear")
