@@ -19,8 +19,8 @@ from cnnir.exporters.onnx.types import type_from_proto, value_info
 from cnnir.graph import Value
 from cnnir.ops.base import Source
 from cnnir.ops.opaque import Definition, Hooks, Opaque, Setting, register_hooks
-from cnnir.types import TensorType, Type, UnknownType
-from cnnir.weights import AnyArray, Array
+from cnnir.types import DType, TensorType, Type, UnknownType
+from cnnir.weights import AnyArray, Array, Weight
 
 _SMALL = 4096
 """Elements up to which a constant operand is shown to inference; larger ones are weights, never shapes."""
@@ -46,8 +46,39 @@ def node_of(op: Opaque, inputs: Sequence[str], outputs: Sequence[str], name: str
     return node
 
 
+_inferred: dict[object, tuple[Type, ...]] = {}
+"""What came out for an op on such operands before: exporters write the same few nodes around every layer."""
+
+_MOST_INFERRED = 1 << 12
+
+
 def infer(op: Opaque, sources: tuple[Source | None, ...]) -> tuple[Type, ...]:
     """Types of the present outputs by ``onnx.shape_inference`` on a model of this one node."""
+    seen = op, tuple(_seen(source) for source in sources)
+    found = _inferred.get(seen)
+    if found is None:
+        if len(_inferred) >= _MOST_INFERRED:
+            _inferred.clear()
+        found = _inferred[seen] = _infer(op, sources)
+    return found
+
+
+def _seen(source: Source | None) -> object:
+    """All that inference sees of an operand."""
+    if source is None:
+        return None
+    weight = source.weight
+    if weight is None or not _is_small(weight):
+        return source.type
+    array = weight.array()
+    return source.type, tuple(array.reshape(-1).tolist()) if weight.dtype is DType.STRING else array.tobytes()
+
+
+def _is_small(weight: Weight) -> bool:
+    return bool(np.prod(weight.shape, dtype=object) <= _SMALL)
+
+
+def _infer(op: Opaque, sources: tuple[Source | None, ...]) -> tuple[Type, ...]:
     unknown: tuple[Type, ...] = tuple(UnknownType() for _ in range(op.num_outputs))
     known = {name for source in sources if source is not None for name in _symbols(source.type)}
     try:
@@ -191,7 +222,7 @@ def _model(op: Opaque, sources: Sequence[Source | None], names: _Names, *, const
         if source is None:
             continue
         weight = source.weight
-        if constants and weight is not None and np.prod(weight.shape, dtype=object) <= _SMALL:
+        if constants and weight is not None and _is_small(weight):
             initializers.append(tensor_from_weight(name, weight))
             continue
         inputs.append(value_info(name, source.type))
