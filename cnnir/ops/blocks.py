@@ -54,6 +54,6 @@ class SpaceToDepth(Op):
 def _require_block(inputs: Inputs, size: int, mode: str) -> None:
     inputs.rank(0, 4, 4)
     if mode not in ("DCR", "CRD"):
-        raise CnnirError("depth-mode", "no such order of channels", expected="DCR or CRD", got=mode)
+        raise CnnirError("depth-order", "no such order of channels", expected="DCR or CRD", got=mode)
     if size < 1:
         raise CnnirError("depth-blocks", "a block has at least one pixel", expected="at least 1", got=size)

@@ -9,7 +9,7 @@ import numpy as np
 from cnnir.dims import UNKNOWN, Dim
 from cnnir.errors import CnnirError
 from cnnir.ops.base import Facts, Inputs, Op, Operand, Role, normalize_axis, require_same_dtype
-from cnnir.ops.elements import NUMBERS
+from cnnir.ops.elements import NUMBERS, ORDERED
 from cnnir.types import DType, TensorType, Type, UnknownType
 
 
@@ -88,6 +88,8 @@ class EyeLike(Op):
 
     def check(self, inputs: Inputs) -> None:
         inputs.rank(0, 2, 2)
+        if not ORDERED.holds(self.dtype):
+            raise CnnirError("eye-dtype", "no such type has a one", expected=ORDERED.label, got=self.dtype.value)
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         return (TensorType(self.dtype, inputs.tensor(0).shape),)

@@ -60,6 +60,7 @@ def ints(*items: int) -> AnyArray:
 
 KERNEL = {"w": np.zeros((4, 4, 3, 3), np.float32)}
 RESIZED = {"": floats(), "scales": floats(1, 1, 2, 2)}
+CROPPED = {"coordinate_transformation_mode": "tf_crop_and_resize"}
 
 MALFORMED: dict[str, tuple[ModelProto, str]] = {
     "no axis": (node("Concat"), "attribute"),
@@ -87,6 +88,8 @@ MALFORMED: dict[str, tuple[ModelProto, str]] = {
     "an endless scale": (node("Resize", {**RESIZED, "scales": floats(1, 1, np.inf, 1)}), "resize-target"),
     "a scale of NaN": (node("Resize", {**RESIZED, "scales": floats(1, 1, np.nan, 1)}), "resize-target"),
     "a scale too large": (node("Resize", {**RESIZED, "scales": floats(1, 1, 3e38, 1)}), "resize-target"),
+    "a crop of no part": (node("Resize", RESIZED, CROPPED), "resize-roi"),
+    "blocks in no order": (node("DepthToSpace", attributes={"blocksize": 2, "mode": "XYZ"}), "depth-order"),
     "too few scales": (node("Resize", {**RESIZED, "scales": floats(1, 2)}), "resize-target"),
     "scales for other axes": (node("Resize", RESIZED, {"axes": [2, 3]}), "resize-target"),
     "too many axes": (node("Resize", {**RESIZED, "scales": floats(2)}, {"axes": [2, 9]}), "axis"),

@@ -45,7 +45,7 @@ WRONG: list[tuple[Op, Sequence[Given | None], str, Sequence[str]]] = [
     (Expand((3,)), [tensor(2)], "broadcast", ["2", "3"]),
     (Expand((-1,)), [tensor(2)], "dim-negative", ["got [-1]"]),
     (DepthToSpace(2), [tensor(1, 6, 2, 3)], "depth-blocks", ["blocks of 2 x 2"]),
-    (DepthToSpace(2, "RCD"), [tensor(1, 8, 2, 3)], "depth-mode", ["DCR or CRD", "got RCD"]),  # type: ignore[arg-type]
+    (DepthToSpace(2, "RCD"), [tensor(1, 8, 2, 3)], "depth-order", ["DCR or CRD", "got RCD"]),  # type: ignore[arg-type]
     (DepthToSpace(0), [tensor(1, 6, 2, 3)], "depth-blocks", ["at least 1", "got 0"]),
     (SpaceToDepth(2), [tensor(1, 3, 4, 5)], "depth-blocks", ["the width"]),
     (Tile((2,)), [tensor(2, 3)], "tile-repeats", ["expected 2", "got [2]"]),

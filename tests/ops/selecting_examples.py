@@ -126,6 +126,7 @@ WRONG: list[tuple[Op, Sequence[Given | None], str, Sequence[str]]] = [
     (Range((4,)), [number(0), number(5), number(1)], "range-length", ["expected 4", "got 5"]),
     (Range((4, 5)), [number(0), number(5), number(1)], "range-length", ["one length"]),
     (EyeLike(DType.INT8), [tensor(2)], "rank", ["expected rank 2"]),
+    (EyeLike(DType.STRING), [tensor(2, 3)], "eye-dtype", ["bool", "got string"]),
     (OneHot(3), [indices(2, 3), number(4), tensor(2)], "axis", ["-3 to 2"]),
     (OneHot(0), [indices(2, 3), number(-4), tensor(2)], "onehot-depth", ["negative"]),
     *(

@@ -55,7 +55,9 @@ def read_resize(source: Source) -> Read:
 def _resize_roi(source: Source, where: Sequence[int], rank: int) -> tuple[float, ...]:
     """What is cut out, along the axes that are named; all of the others."""
     roi = source.float_setting(1, "roi") or ()
-    half = len(roi) // 2
+    if len(roi) != 2 * len(where):
+        raise CnnirError("resize-roi", "a start and an end an axis are needed", expected=2 * len(where), got=list(roi))
+    half = len(where)
     return (*_spread(roi[:half], where, [0.0] * rank), *_spread(roi[half:], where, [1.0] * rank))
 
 
