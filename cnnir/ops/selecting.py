@@ -158,11 +158,11 @@ class Scattering(Op):
     in_place: ClassVar[bool] = True
 
     def _check_operands(self, inputs: Inputs, reduction: str) -> None:
-        require_same_dtype(inputs, 0, 2)
+        dtype = require_same_dtype(inputs, 0, 2)
         if reduction not in COMBINATIONS:
             raise CnnirError("scatter-mode", f"reduction {reduction} is not defined here")
-        if reduction != "none":
-            NUMBERS.require(inputs)
+        if reduction != "none" and not NUMBERS.holds(dtype):
+            raise CnnirError("scatter-mode", f"reduction {reduction} of {dtype.value} is not defined here")
 
     def infer_unknown(self, inputs: Inputs) -> tuple[Type, ...]:
         return (UnknownType(inputs.dtype(0, 2)),)

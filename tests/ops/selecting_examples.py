@@ -104,6 +104,12 @@ WRONG: list[tuple[Op, Sequence[Given | None], str, Sequence[str]]] = [
     (ScatterElements(1), [MAP, indices(1, 3, 4, 2), tensor(1, 3, 4, 3)], "scatter-shape", ["axis 3"]),
     (ScatterElements(1), [tensor(2, 3), constant(1), tensor(1)], "rank", ["indices"]),
     (ScatterElements(0), [tensor(2), constant(2), tensor(1)], "gather-index", ["index 2"]),
+    (
+        ScatterND("add"),
+        [tensor(2, dtype=DType.BOOL), constant(1), tensor(dtype=DType.BOOL)],
+        "scatter-mode",
+        ["of bool"],
+    ),
     (ScatterElements(0, BACK), [tensor(2), constant(1), tensor(1)], "scatter-mode", ["BACK"]),
     (ScatterND(), [MAP, indices(6, 2), tensor(6, 4, 4)], "scatter-shape", ["axis 2", "expected 5", "got 4"]),
     (ScatterND(), [MAP, indices(6, 2), tensor(6, 4, 5, dtype=DType.INT8)], "dtype-mismatch", ["updates"]),
