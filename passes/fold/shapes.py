@@ -62,22 +62,36 @@ def follow(node: Node, followed: Mapping[Value, Dims]) -> list[Dims] | None:
     """
     if isinstance(node.op, Opaque) and (node.op.domain or node.op.captures or not all(node.op.present)):
         return None
-    kind = node.op.kind
     try:
-        if kind in ("Shape", "Size"):
-            return _of_shape(node, kind)
-        if not any(value in followed for value in node.operands):
-            return None
-        operands = [dims_of(value, followed) for value in node.inputs]
-        if kind in _MOVING:
-            return _moved(node, operands)
-        given = [operand for operand in operands if operand is not None]
-        if kind not in _RULES or len(given) != len(operands):
-            return None
-        found = _RULES[kind](node, given)
-        return None if found is None else [found]
+        found = _outputs(node, followed)
     except CnnirError:
         return None  # the node contradicts itself; it is not for this pass to say so
+    return found if found is not None and all(map(_is_held, found, node.outputs)) else None
+
+
+def _outputs(node: Node, followed: Mapping[Value, Dims]) -> list[Dims] | None:
+    kind = node.op.kind
+    if kind in ("Shape", "Size"):
+        return _of_shape(node, kind)
+    if not any(value in followed for value in node.operands):
+        return None
+    operands = [dims_of(value, followed) for value in node.inputs]
+    if kind in _MOVING:
+        return _moved(node, operands)
+    given = [operand for operand in operands if operand is not None]
+    if kind not in _RULES or len(given) != len(operands):
+        return None
+    found = _RULES[kind](node, given)
+    return None if found is None else [found]
+
+
+def _is_held(dims: Dims, value: Value) -> bool:
+    """Whether the element type holds each number: one that overflows becomes another."""
+    dtype = value.type.dtype if isinstance(value.type, TensorType | UnknownType) else None
+    if dtype is DType.BOOL:
+        return True
+    limits = np.iinfo(np.int32 if dtype is DType.INT32 else np.int64)
+    return all(limits.min <= dim <= limits.max for dim in dims.flat if is_known(dim))
 
 
 def listed(dims: Dims) -> list[Dim]:
@@ -110,9 +124,8 @@ def range_length(node: Node, followed: Mapping[Value, Dims]) -> Dim | None:
 
 def _objects(array: AnyArray) -> Dims:
     """The array with Python's own numbers."""
-    result = np.empty(array.shape, object)
-    result[...] = array.tolist() if array.shape else array.item()
-    return result
+    found: Dims = array.astype(object)
+    return found
 
 
 def _of_shape(node: Node, kind: str) -> list[Dims] | None:

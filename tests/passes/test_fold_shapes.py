@@ -28,13 +28,14 @@ class Chain:
 
     def int64(self, *items: int) -> str:
         """A constant vector."""
-        return self._constant(np.array(items, np.int64))
+        return self.constant(np.array(items, np.int64))
 
     def scalar(self, item: int) -> str:
         """A constant number."""
-        return self._constant(np.array(item, np.int64))
+        return self.constant(np.array(item, np.int64))
 
-    def _constant(self, array: AnyArray) -> str:
+    def constant(self, array: AnyArray) -> str:
+        """Any constant."""
         name = f"c{len(self.constants)}"
         self.constants[name] = array
         return name
@@ -329,3 +330,29 @@ def test_known_dims_of_an_open_shape() -> None:
     result = model(channels, ("N", 2, 8, 7)).apply("fold")
     assert any("no size that it reads is open" in change.what for change in result.changes)
     assert str(result.graph.outputs[0].type) == "float32[N, 120]"
+
+
+def test_nothing_to_compare() -> None:
+    """A constant without elements, of several axes."""
+
+    def nothing(c: Chain) -> str:
+        empty = c.node("Equal", c.node("Shape", "r"), c.constant(np.zeros((0, 4), np.int64)))
+        c.nodes.append(helper.make_node("Cast", [empty], ["unused"], to=FLOAT))
+        return size_and_rest(c)
+
+    result = model(nothing, ("N", 2, 8, 7)).apply("fold")
+    assert str(result.graph.outputs[0].type) == "float32[N, 120]"
+    same(model(nothing, ("N", 2, 8, 7)), result.graph, image(3, 2, 8, 7))
+
+
+def test_numbers_that_overflow() -> None:
+    """They are no sizes, and what becomes of them is left to who runs the network."""
+
+    def wrapped(c: Chain) -> str:
+        large = c.node("Mul", c.node("Shape", "r"), c.int64(2**62))
+        c.nodes.append(helper.make_node("Cast", [c.node("Gather", large, c.scalar(2), axis=0)], ["unused"], to=FLOAT))
+        return size_and_rest(c)
+
+    result = model(wrapped, ("N", 2, 8, 7)).apply("fold")
+    assert str(result.graph.outputs[0].type) == "float32[N, 120]"
+    assert "Mul" in [node.op.kind for node in result.graph.nodes], "it is not worked out"
