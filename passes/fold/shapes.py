@@ -91,7 +91,7 @@ def _is_held(dims: Dims, value: Value) -> bool:
     if dtype is DType.BOOL:
         return True
     limits = np.iinfo(np.int32 if dtype is DType.INT32 else np.int64)
-    return all(limits.min <= dim <= limits.max for dim in dims.flat if is_known(dim))
+    return all(limits.min <= dim <= limits.max for dim in listed(dims) if is_known(dim))
 
 
 def listed(dims: Dims) -> list[Dim]:
