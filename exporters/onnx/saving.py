@@ -6,6 +6,7 @@ from pathlib import Path
 from onnx import ModelProto, TensorProto
 
 from cnnir.errors import CnnirError, within_memory
+from cnnir.exporters.onnx.external import Place
 from cnnir.exporters.onnx.tensors import raw_bytes, raw_size
 from cnnir.exporters.onnx.writer import Writer
 from cnnir.files import write_files
@@ -44,8 +45,8 @@ def save(
             would be larger than 1.5 GB.
 
     Raises:
-        CnnirError: from `write`; ``file-write``, and no file has been touched; ``model-size`` for a model that one file
-            cannot hold; ``memory``.
+        CnnirError: from `write`; ``file-write``, and no file has been touched; ``external-data`` where the data's name
+            is a link out of the folder; ``model-size`` for a model that one file cannot hold; ``memory``.
     """
     target = Path(path)
     writer = Writer(graph, opset, ir_version, keep_apart=True)
@@ -54,6 +55,8 @@ def save(
     if total > INLINE_LIMIT if external_data is None else external_data:
         data = _Data(model, writer.apart, f"{target.name}.data")
         if data.weights:
+            # A link may stand there already: what is written must be what loading takes.
+            Place.of(target).file(data.location, graph.name)
             # The data before the model: it says nothing until a model names it.
             write_files({target.with_name(data.location): data.pieces(), target: _serialized(model, graph.name)})
             return

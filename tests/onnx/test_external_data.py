@@ -242,6 +242,18 @@ def test_a_pair_is_replaced_together(tmp_path: Path) -> None:
     assert sorted(file.name for file in tmp_path.iterdir()) == ["m.onnx", "m.onnx.data"]
 
 
+def test_a_link_where_the_data_would_go(tmp_path: Path) -> None:
+    """What loading would refuse is not written, and the file that the link leads to is not touched."""
+    (tmp_path / "elsewhere").write_bytes(b"somebody's")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "m.onnx.data").symlink_to(tmp_path / "elsewhere")
+    graph = cnnir.load(outside(tmp_path))
+    with pytest.raises(CnnirError, match=r"outside of the model's folder .*\[external-data\]$"):
+        cnnir.save(graph, tmp_path / "folder" / "m.onnx", external_data=True)
+    assert (tmp_path / "elsewhere").read_bytes() == b"somebody's"
+    assert not (tmp_path / "folder" / "m.onnx").exists()
+
+
 def test_over_the_files_that_are_mapped(tmp_path: Path) -> None:
     """A graph whose weights lie in ``m.onnx.data`` is written there, twice, and in between in another order."""
     path = tmp_path / "m.onnx"
