@@ -275,9 +275,9 @@ class Op:
         return (UnknownType(inputs.dtype(0)),) * self.num_outputs
 
 
-_inferred: dict[tuple[Op, tuple[Type | None, ...]], tuple[Type, ...]] = {}
-"""Types of the outputs for an op on types that came before and asked for no constraint: networks repeat themselves, and
-reading, editing and verifying infer the same nodes again and again."""
+_inferred: dict[tuple[Op, tuple[Type | None, ...]], tuple[tuple[Type, ...], tuple[Constraint, ...]]] = {}
+"""Types of the outputs, and constraints, for an op on types that came before: networks repeat themselves, and reading,
+editing and verifying infer the same nodes again and again."""
 
 _MOST_INFERRED = 1 << 14
 
@@ -299,7 +299,9 @@ def infer(op: Op, sources: Sequence[Source | None], node: str | None = None) -> 
     except TypeError:  # a list where the op has a tuple, say: it is worked out each time
         known, inputs.types_alone = None, False
     if known is not None:
-        return known, facts
+        found, conditions = known
+        facts.constraints = [replace(condition, node=node) for condition in conditions]
+        return found, facts
     try:
         _check_arity(op, inputs)
         if any(isinstance(type_, UnknownType) for type_ in types):
@@ -308,10 +310,10 @@ def infer(op: Op, sources: Sequence[Source | None], node: str | None = None) -> 
         found = op.infer(inputs, facts)
     except CnnirError as error:
         raise (error.at(node) if node is not None else error) from None
-    if inputs.types_alone and not facts.constraints:
+    if inputs.types_alone:
         if len(_inferred) >= _MOST_INFERRED:
             _inferred.clear()
-        _inferred[op, types] = found
+        _inferred[op, types] = found, tuple(facts.constraints)
     return found, facts
 
 
