@@ -127,9 +127,11 @@ def _by_nodes(graph: Graph, feed: Mapping[str, AnyArray], rng: np.random.Generat
     values = {value.name: value.weight.array() for value in graph.weights if value.weight is not None}
     values.update(feed)
     for node in graph.nodes:
+        exact = _EXACT.get(node.op.kind, len(node.inputs))
+        given = [None if value is None else values[value.name] for value in node.inputs]
         operands = [
-            None if value is None else _moved(values[value.name], _roundoff(values[value.name]), rng)
-            for value in node.inputs
+            array if array is None or index >= exact else _moved(array, _roundoff(array), rng)
+            for index, array in enumerate(given)
         ]
         values.update(zip((value.name for value in node.outputs), evaluate(node, operands), strict=True))
     return values
