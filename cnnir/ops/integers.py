@@ -25,6 +25,20 @@ def _require_bytes(inputs: Inputs, *indices: int) -> None:
             )
 
 
+def _check_plain(inputs: Inputs) -> None:
+    """Two operands of bytes, behind them a zero point of each."""
+    _require_bytes(inputs, 0, 1)
+    require_same_dtype(inputs, 0, 2)
+    require_same_dtype(inputs, 1, 3)
+
+
+def _check_quantized(inputs: Inputs) -> None:
+    """Two operands of bytes, each with its scale and zero point, behind them those of the result."""
+    _require_bytes(inputs, 0, 3, 7)
+    require_same_dtype(inputs, 0, 2)
+    require_same_dtype(inputs, 3, 5)
+
+
 def _require_scalar(inputs: Inputs, index: int, facts: Facts) -> None:
     """The operand has one element, with or without an axis."""
     for dim in inputs.rank(index, 0, 1).shape:
@@ -98,9 +112,7 @@ class ConvInteger(IntegerConvolution):
     )
 
     def check(self, inputs: Inputs) -> None:
-        _require_bytes(inputs, 0, 1)
-        require_same_dtype(inputs, 0, 2)
-        require_same_dtype(inputs, 1, 3)
+        _check_plain(inputs)
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         shape = self._output_shape(inputs, facts)
@@ -137,9 +149,7 @@ class QLinearConv(IntegerConvolution):
     )
 
     def check(self, inputs: Inputs) -> None:
-        _require_bytes(inputs, 0, 3, 7)
-        require_same_dtype(inputs, 0, 2)
-        require_same_dtype(inputs, 3, 5)
+        _check_quantized(inputs)
         _require_type(inputs, DType.FLOAT32, 1, 4, 6)
         if inputs.has(8):
             _require_type(inputs, DType.INT32, 8)
@@ -223,9 +233,7 @@ class MatMulInteger(IntegerProduct):
     )
 
     def check(self, inputs: Inputs) -> None:
-        _require_bytes(inputs, 0, 1)
-        require_same_dtype(inputs, 0, 2)
-        require_same_dtype(inputs, 1, 3)
+        _check_plain(inputs)
 
     def infer(self, inputs: Inputs, facts: Facts) -> tuple[Type, ...]:
         shape = self._output_shape(inputs, facts)
@@ -260,9 +268,7 @@ class QLinearMatMul(IntegerProduct):
     )
 
     def check(self, inputs: Inputs) -> None:
-        _require_bytes(inputs, 0, 3, 7)
-        require_same_dtype(inputs, 0, 2)
-        require_same_dtype(inputs, 3, 5)
+        _check_quantized(inputs)
         require_same_dtype(inputs, 1, 4, 6)
         for index in (6, 7):
             if inputs.tensor(index).shape not in ((), (1,)):
