@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import cnnir
-from cnnir.cli import cut, diff, lint, rewrite, simplify, verbs, whatif, zoo
+from cnnir.cli import cut, diff, lint, rewrite, simplify, travelling, verbs, whatif, zoo
 from cnnir.errors import CnnirError
 from cnnir.reports.text import COLUMNS
 from cnnir.units import parse_size
@@ -73,6 +73,9 @@ def make_parser() -> argparse.ArgumentParser:
     plan.add_argument(
         "--capacity", type=_size, metavar="SIZE", help="exit with 1 when the arena is larger (512KiB, 2MiB)"
     )
+    planning = ("order", "alignment", "no_in_place", "no_inputs", "no_outputs")
+    plan.set_defaults(planning={name: plan.get_default(name) for name in planning})
+    travelling.add_arguments(plan)
 
     run = _verb(parsers, "run", verbs.run, "run the network in NumPy")
     run.add_argument(

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 
-from cnnir.files import write_files
+from cnnir.errors import CnnirError
+from cnnir.files import Contents, write_files
 from cnnir.reports.text import WIDE
 
 OK, FINDINGS, BAD_INPUT, UNKNOWN = 0, 1, 2, 3
@@ -26,18 +27,23 @@ def emit(text: str, output: str | None) -> None:
     emit_all({output: text})
 
 
-def emit_all(texts: Mapping[str | None, str]) -> None:
-    """The same for several results, which are all written or none.
+def emit_all(texts: Mapping[str | None, str], files: Mapping[Path, Contents] | None = None) -> None:
+    """The same for several results, and for files that come with them, which are all written or none.
 
     Raises:
-        CnnirError: ``file-write``.
+        CnnirError: ``file-write``, or ``usage`` for two results under one name.
     """
-    files = {name: text for name, text in texts.items() if name is not None and name != "-"}
-    write_files({Path(name): text.encode() for name, text in files.items()})
-    for written in files:
-        say(written)
+    named = {name: text for name, text in texts.items() if name is not None and name != "-"}
+    contents: dict[Path, Contents] = dict(files or {})
+    for target, text in named.items():
+        if Path(target) in contents:
+            raise CnnirError("usage", "two results cannot go into one file", got=target)
+        contents[Path(target)] = text.encode()
+    write_files(contents)
+    for written in contents:
+        say(str(written))
     for name, text in texts.items():
-        if name not in files:
+        if name not in named:
             sys.stdout.write(text)
 
 

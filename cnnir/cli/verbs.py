@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from cnnir import interpreter
+from cnnir.cli import travelling
 from cnnir.cli.feeds import feed_of
 from cnnir.cli.models import open_model
 from cnnir.cli.output import FINDINGS, OK, UNKNOWN, emit, emit_all, page, say, wants, width
 from cnnir.errors import CnnirError
-from cnnir.exporters.onnx import save
+from cnnir.exporters.onnx import read_plan, save
 from cnnir.files import write_file
 from cnnir.graph import Graph
 from cnnir.interpreter import Fallback
@@ -53,14 +54,15 @@ def plan(options: Namespace) -> int:
     """``cnnir plan``: 0, 1 when the arena is larger than the capacity, 3 when a size is not known."""
     graph = open_model(options)
     try:
-        found = make_plan(graph, options)
+        found = stored_plan(graph, options) if options.stored else make_plan(graph, options)
     except CnnirError as error:
         if error.code != "size-unknown" or not options.json:
             raise
         unknown = {"schema": SCHEMA, "graph": graph.name, "arena_bytes": None, "reason": str(error)}
         emit(json.dumps(unknown, indent=2) + "\n", options.output)
         return UNKNOWN
-    emit_all({options.output: _plan_text(found, options), **({options.svg: plan_svg(found)} if options.svg else {})})
+    texts = {options.output: _plan_text(found, options), **({options.svg: plan_svg(found)} if options.svg else {})}
+    emit_all(texts, travelling.files_of(graph, found, options))
     return OK if options.capacity is None or found.arena_bytes <= options.capacity else FINDINGS
 
 
@@ -74,6 +76,15 @@ def _plan_text(found: MemoryPlan, options: Namespace) -> str:
         return page(found.graph, plan_html(found))
     steps = "\n" + steps_text(found, width=width(options.output)) if options.steps else ""
     return f"{found}\n{steps}{_fit(found, options.capacity)}"
+
+
+def stored_plan(graph: Graph, options: Namespace) -> MemoryPlan:
+    """The plan that the model's file carries; what asks for a plan of another kind is refused."""
+    asked = [name for name, default in options.planning.items() if getattr(options, name) != default]
+    if asked:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in asked)
+        raise CnnirError("usage", f"--stored takes the plan as it is, {names} asks for a new one")
+    return read_plan(graph)
 
 
 def make_plan(graph: Graph, options: Namespace) -> MemoryPlan:

@@ -13,6 +13,7 @@ from cnnir.exporters.onnx.reader import as_written, note_opaque
 from cnnir.exporters.onnx.writer import Writer
 from cnnir.graph import Graph
 from cnnir.ops import Opaque
+from cnnir.weights import Weight
 
 _HINT = "an ONNX model is a binary file, often ending in .onnx"
 
@@ -34,10 +35,7 @@ def load(path: str | Path, *, bind: Mapping[str, int] | None = None, opset: int 
     """
     file = Path(path)
     model = _parsed(file)
-    graph = as_written(model if opset is None else modernized(model), Place.of(file))
-    gone = _fold_settings(graph)
-    if gone:
-        graph.notes.append(f"{gone} nodes that only computed settings of others are worked out")
+    graph = as_loaded(model if opset is None else modernized(model), Place.of(file))
     note_opaque(graph)
     graph = graph.bind(**bind) if bind else graph
     return graph if opset is None else convert(graph, opset)
@@ -60,6 +58,15 @@ def _parsed(file: Path) -> ModelProto:
     if not model.HasField("graph"):
         raise CnnirError("model-syntax", "the file holds no graph, or is cut short", node=str(file), hint=_HINT)
     return model
+
+
+def as_loaded(model: ModelProto, place: Place | None = None, weights: Mapping[str, Weight] | None = None) -> Graph:
+    """What `load` makes of a model: `as_written`, and what nodes compute to steer others is worked out."""
+    graph = as_written(model, place, weights or {})
+    gone = _fold_settings(graph)
+    if gone:
+        graph.notes.append(f"{gone} nodes that only computed settings of others are worked out")
+    return graph
 
 
 def _fold_settings(graph: Graph) -> int:

@@ -40,20 +40,12 @@ _FILLED = (DType.FLOAT16, DType.FLOAT32, DType.FLOAT64, DType.BOOL)
 """Element types, beside the integers of a byte or more, that ConstantOfShape makes in every opset that has it."""
 
 
-def write(graph: Graph, *, opset: int | None = None, ir_version: int | None = None) -> ModelProto:
-    """The ONNX model of a graph: names, opset and format version kept, a type for every tensor.
-
-    Raises:
-        CnnirError: ``opset`` when an op cannot be said in that version, ``onnx-form`` when it cannot be said at all.
-    """
-    return Writer(graph, opset, ir_version).model()
-
-
 class Writer:
     """A `Target` of the mapping.
 
     Attributes:
         apart: With ``keep_apart``, the large weights, by name: the model has their types and not their contents.
+        origins: For each node of the model the graph's node that it says, or says a part of, by names.
     """
 
     def __init__(
@@ -68,6 +60,7 @@ class Writer:
         self.graph = graph
         self.keep_apart, self.convert = keep_apart, convert
         self.apart: dict[str, Weight] = {}
+        self.origins: dict[str, str] = {}
         self.source_opset = graph.provenance.opsets.get("", onnx.defs.onnx_opset_version())
         self.opsets = dict(graph.provenance.opsets)
         self.opsets.setdefault("", onnx.defs.onnx_opset_version())
@@ -115,7 +108,9 @@ class Writer:
         for value in _in_order_of_use(self.graph):
             self._weight(value)
         for node in self.graph.nodes:
+            before = len(self.nodes)
             self._node(node)
+            self.origins.update((proto.name, node.name) for proto in self.nodes[before:])
         source = self.graph.provenance
         body = helper.make_graph(
             # The format wants a name; a graph without one is refused by its checker.
