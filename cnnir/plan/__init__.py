@@ -2,6 +2,7 @@
 
 from cnnir.plan.check import check_plan
 from cnnir.plan.model import (
+    JOIN,
     KERNEL,
     SCHEMA,
     VIEW,
@@ -18,6 +19,7 @@ from cnnir.plan.model import (
 )
 
 __all__ = [
+    "JOIN",
     "KERNEL",
     "SCHEMA",
     "VIEW",

@@ -1,54 +1,63 @@
-"""Symbolic execution of a plan over byte ranges: what does every byte hold at every step?"""
+"""Symbolic execution of a plan over byte ranges: what does every byte hold at every step?
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from typing import NoReturn
+A byte is labelled when something is computed into it. What moves no byte leaves the labels as they are: a view is
+good as long as the bytes that it shows hold what they held when it was taken.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from typing import NoReturn, TypeAlias
 
 from cnnir.errors import CnnirError
-from cnnir.plan.model import VIEW, MemoryPlan, Piece, PlannedValue, Scratch, Step
-from cnnir.types import DType
+from cnnir.plan.arrays import Extent, Run, extents_of, runs_of, touch, without
+from cnnir.plan.model import JOIN, VIEW, MemoryPlan, Scratch, Step
+from cnnir.plan.refusal import where
 
-Run = tuple[str, int, int, int]
-"""A stretch of bytes that holds consecutive elements of a value: pool, begin, end, first element's index."""
+Label: TypeAlias = tuple[str, int]
+"""Of a byte: the value that was computed into it, and the address at which that value's byte 0 would lie."""
+
+Held: TypeAlias = tuple[str, int, int, Label | None]
+"""A stretch of bytes of one label: pool, begin, end, label; None where nothing was computed."""
 
 
 class ByteMap:
-    """What each byte of one pool holds: a content and a position in it, as sorted stretches without gaps."""
+    """The labels of one pool's bytes, as sorted stretches without gaps."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, name: str, size: int) -> None:
+        self.name = name
         self.starts = [0]
-        self.held: list[tuple[str, int] | None] = [None]
+        self.labels: list[Label | None] = [None]
         self.size = size
 
-    def write(self, begin: int, end: int, content: tuple[str, int] | None) -> None:
-        """Let the bytes hold a content; its second part is the position that belongs to `begin`."""
+    def write(self, begin: int, end: int, label: Label | None) -> None:
+        """Label the bytes."""
         if begin >= end:
             return
         first, last = self._cut(begin), self._cut(end)
         self.starts[first:last] = [begin]
-        self.held[first:last] = [content]
+        self.labels[first:last] = [label]
 
-    def holds(self, begin: int, end: int, content: tuple[str, int]) -> bool:
-        """True when the bytes are exactly that stretch of that content."""
+    def look(self, begin: int, end: int) -> list[Held]:
+        """What the bytes hold, neighbours of one label as one stretch."""
         index = bisect_right(self.starts, begin) - 1
-        while begin < end:
-            held, start = self.held[index], self.starts[index]
-            if held is None or held[0] != content[0] or held[1] + begin - start != content[1]:
-                return False
-            index += 1
-            reach = min(end, self.starts[index] if index < len(self.starts) else self.size)
-            content = (content[0], content[1] + reach - begin)
-            begin = reach
-        return True
+        last = bisect_left(self.starts, end, index)
+        ends = [*self.starts[index + 1 : last], end]
+        found: list[Held] = []
+        for stop, label in zip(ends, self.labels[index:last], strict=True):
+            start = found[-1][2] if found else begin
+            if found and found[-1][3] == label:
+                found[-1] = (self.name, found[-1][1], stop, label)
+            else:
+                found.append((self.name, start, stop, label))
+        return found
 
     def _cut(self, at: int) -> int:
         """Index of the stretch that starts at this byte, which is cut there if need be."""
         index = bisect_right(self.starts, at) - 1
-        start, held = self.starts[index], self.held[index]
-        if start == at:
+        if self.starts[index] == at:
             return index
         self.starts.insert(index + 1, at)
-        self.held.insert(index + 1, None if held is None else (held[0], held[1] + at - start))
+        self.labels.insert(index + 1, self.labels[index])
         return index + 1
 
 
@@ -64,122 +73,117 @@ def check_contents(plan: MemoryPlan) -> None:
 class _Walk:
     def __init__(self, plan: MemoryPlan) -> None:
         self.plan = plan
-        self.bytes = {pool.name: ByteMap(max(pool.bytes, 1)) for pool in plan.pools}
-        # A view holds its source's content under another shape, so contents have names of their own.
-        self.content: dict[str, str] = {}
-        self.runs = {name: list(_runs(value)) for name, value in plan.values.items()}
+        self.bytes = {pool.name: ByteMap(pool.name, max(pool.bytes, 1)) for pool in plan.pools}
+        self.runs: dict[str, list[Run]] = {name: runs_of(value) for name, value in plan.values.items()}
+        self.extents: dict[str, list[Extent]] = {name: extents_of(runs) for name, runs in self.runs.items()}
+        # What the bytes of each value have held since it was made.
+        self.held: dict[str, list[Held]] = {}
 
     def run(self) -> None:
         for name in self.plan.inputs:
-            self._fill(name, "the start")
+            self._make([name], "the start")
         for number, step in enumerate(self.plan.steps):
-            self._step(step, f"step {number} ({', '.join(step.nodes)})")
+            self._step(step, where(number, step))
         for name in self.plan.outputs:
             self._read(name, "the end")
 
-    def _step(self, step: Step, where: str) -> None:
+    def _step(self, step: Step, at: str) -> None:
         for name in step.reads:
-            self._read(name, where)
+            self._read(name, at)
         if step.scratch is not None:
-            self._check_scratch(step, step.scratch, where)
+            self._use_scratch(step, step.scratch, at)
         if step.algorithm == VIEW:
-            for name in step.writes:
-                self._view(step.reads[0], name, where)
-            return
-        self._check_in_place(step, where)
-        for name in step.writes:
-            self._fill(name, where)
-        for name in step.writes:
-            self._read(name, f"{where}, after all its outputs were written")
+            self._view(step, at)
+        elif step.algorithm == JOIN:
+            self._join(step, at)
+        else:
+            self._check_in_place(step, at)
+            self._make(step.writes, at)
 
-    def _check_scratch(self, step: Step, scratch: Scratch, where: str) -> None:
+    def _use_scratch(self, step: Step, scratch: Scratch, at: str) -> None:
         """Workspace may be written at any moment of the step: it is apart from all that the step reads and writes."""
-        end = scratch.offset + scratch.bytes
+        taken = [(scratch.pool, scratch.offset, scratch.end)] if scratch.bytes else []
         for name in (*step.reads, *step.writes):
-            if _touch(self.runs[name], [(scratch.pool, scratch.offset, end, 0)]):
-                self._fail(where, f"the scratch lies over {name}")
-        self.bytes[scratch.pool].write(scratch.offset, end, None)
+            if touch(self.extents[name], taken):
+                self._fail(at, f"the scratch lies over {name}")
+        self.bytes[scratch.pool].write(scratch.offset, scratch.end, None)
 
-    def _check_in_place(self, step: Step, where: str) -> None:
+    def _check_in_place(self, step: Step, at: str) -> None:
         """An output may touch the bytes of what is read only by donation, and then element lies over element."""
-        for target in step.writes:
-            for source in step.reads:
-                if _touch(self.runs[source], self.runs[target]) and (
-                    (source, target) not in step.donations or self.runs[source] != self.runs[target]
-                ):
-                    self._fail(where, f"{target} is written over {source} while it is read")
         for source, target in step.donations:
             if self.runs[source] != self.runs[target]:
-                self._fail(where, f"{source} is donated to {target}, which lies elsewhere")
+                self._fail(at, f"{source} is donated to {target}, which lies elsewhere")
+        for target in step.writes:
+            for source in step.reads:
+                if (source, target) not in step.donations and touch(self.extents[source], self.extents[target]):
+                    self._fail(at, f"{target} is written over {source} while it is read")
 
-    def _view(self, source: str, target: str, where: str) -> None:
-        if target in self.content:
-            self._fail(where, f"{target} is written twice")
-        if self.runs[source] != self.runs[target]:
-            self._fail(where, f"{target} is a view of {source} but lies elsewhere")
-        self.content[target] = self.content[source]
+    def _make(self, names: Sequence[str], at: str) -> None:
+        """Compute values into their places."""
+        for name in names:
+            if name in self.held:
+                self._fail(at, f"{name} is written twice")
+            self._label(name, self.runs[name])
+            self.held[name] = self._expected(name)
+        for name in names:
+            self._read(name, f"{at}, after all its outputs were written")
 
-    def _fill(self, name: str, where: str) -> None:
-        if name in self.content:
-            self._fail(where, f"{name} is written twice")
-        self.content[name] = name
-        for pool, begin, end, first in self.runs[name]:
-            self.bytes[pool].write(begin, end, (name, first))
+    def _view(self, step: Step, at: str) -> None:
+        """What is written shows bytes of what is read, as they are."""
+        read = extents_of((*extent, 0) for name in step.reads for extent in self.extents[name])
+        for name in step.writes:
+            if name in self.held:
+                self._fail(at, f"{name} is written twice")
+            if any(not _inside(extent, read) for extent in self.extents[name]):
+                self._fail(at, f"{name} is a view of {', '.join(step.reads)} but lies elsewhere")
+            self.held[name] = self._look(name)
 
-    def _read(self, name: str, where: str) -> None:
-        content = self.content.get(name)
-        if content is None:
-            self._fail(where, f"{name} is read before it is written")
-        for pool, begin, end, first in self.runs[name]:
-            if not self.bytes[pool].holds(begin, end, (content, first)):
-                self._fail(where, f"{name} is read at {begin} to {end}, which holds something else by then")
+    def _join(self, step: Step, at: str) -> None:
+        """What lies inside of the value that is written stays, and the rest of it is copied."""
+        for name in step.writes:
+            if name in self.held:
+                self._fail(at, f"{name} is written twice")
+            kept = [source for source in step.reads if touch(self.extents[source], self.extents[name])]
+            for source in kept:
+                if any(not _inside(extent, self.extents[name]) for extent in self.extents[source]):
+                    self._fail(at, f"{name} is written over {source} while it is read")
+            self._label(name, without(self.runs[name], extents_of((*e, 0) for s in kept for e in self.extents[s])))
+            self.held[name] = self._look(name)
 
-    def _fail(self, where: str, message: str) -> NoReturn:
-        raise CnnirError("plan-contents", message, node=where)
+    def _label(self, name: str, runs: Iterable[Run]) -> None:
+        for pool, begin, end, position in runs:
+            self.bytes[pool].write(begin, end, (name, begin - position))
 
+    def _expected(self, name: str) -> list[Held]:
+        """What the value's bytes hold once it is computed."""
+        found: list[Held] = []
+        for pool, begin, end, position in sorted(self.runs[name]):
+            label = (name, begin - position)
+            if found and found[-1][0] == pool and found[-1][2:] == (begin, label):
+                found[-1] = (pool, found[-1][1], end, label)
+            else:
+                found.append((pool, begin, end, label))
+        return found
 
-def _runs(value: PlannedValue) -> Iterator[Run]:
-    """Where a value's bytes lie, in the order of its elements; positions count bytes of the row-major value."""
-    itemsize = max((DType(value.dtype).bits or 8) // 8, 1)
-    for piece in value.pieces or ():
-        if 0 not in piece.shape:
-            yield from _piece_runs(piece, value.shape, itemsize)
+    def _look(self, name: str) -> list[Held]:
+        """What the value's bytes hold now."""
+        return [held for pool, begin, end in self.extents[name] for held in self.bytes[pool].look(begin, end)]
 
+    def _read(self, name: str, at: str) -> None:
+        expected = self.held.get(name)
+        if expected is None:
+            self._fail(at, f"{name} is read before it is written")
+        found = self._look(name)
+        if found != expected:
+            _, begin, end, _ = next((held for held in found if held not in expected), found[0])
+            self._fail(at, f"{name} is read at {begin} to {end}, which holds something else by then")
 
-def _piece_runs(piece: Piece, shape: tuple[int, ...], itemsize: int) -> Iterator[Run]:
-    # Trailing axes that are contiguous in memory and whole in the value make one stretch.
-    length, axis = 1, len(shape)
-    while axis > 0 and piece.strides[axis - 1] == length * itemsize:
-        length *= piece.shape[axis - 1]
-        axis -= 1
-        if piece.shape[axis] != shape[axis]:
-            break
-    while axis > 0 and piece.shape[axis - 1] == 1:
-        axis -= 1
-    for offset, position in _walk(piece, shape, axis, itemsize):
-        yield piece.pool, offset, offset + length * itemsize, position
-
-
-def _walk(piece: Piece, shape: tuple[int, ...], axes: int, itemsize: int) -> Iterable[tuple[int, int]]:
-    """(offset in the pool, position in the value) of each stretch, over the first `axes` axes."""
-    weights = [itemsize] * len(shape)
-    for axis in range(len(shape) - 2, -1, -1):
-        weights[axis] = weights[axis + 1] * shape[axis + 1]
-    start = sum(origin * weight for origin, weight in zip(piece.origin, weights, strict=True))
-    found = [(piece.offset, start)]
-    for axis in range(axes):
-        steps = range(piece.shape[axis])
-        found = [(o + i * piece.strides[axis], p + i * weights[axis]) for o, p in found for i in steps]
-    return found
+    def _fail(self, at: str, message: str) -> NoReturn:
+        raise CnnirError("plan-contents", message, node=at)
 
 
-def _touch(left: list[Run], right: list[Run]) -> bool:
-    """Do two sorted-or-not lists of stretches share a byte?"""
-    stretches = sorted([(pool, begin, end, 0) for pool, begin, end, _ in left if end > begin]
-                       + [(pool, begin, end, 1) for pool, begin, end, _ in right if end > begin])  # fmt: skip
-    reach: dict[tuple[str, int], int] = {}
-    for pool, begin, end, side in stretches:
-        if reach.get((pool, 1 - side), -1) > begin:
-            return True
-        reach[pool, side] = max(reach.get((pool, side), -1), end)
-    return False
+def _inside(extent: Extent, others: Sequence[Extent]) -> bool:
+    """Does the stretch lie inside of one of the sorted ones, between which there are gaps?"""
+    pool, begin, end = extent
+    index = bisect_right(others, (pool, begin), key=lambda other: other[:2]) - 1
+    return index >= 0 and others[index][0] == pool and end <= others[index][2]

@@ -5,6 +5,7 @@ Everything is in bytes. Steps are numbered from 0; a storage lives from its `fir
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cnnir.errors import CnnirError
@@ -18,7 +19,13 @@ Status: TypeAlias = Literal["optimal", "feasible", "unknown"]
 """optimal: proved least; feasible: valid, a gap to the bound is left; unknown: nothing has been proved."""
 
 VIEW = "view"
-"""The algorithm of a step that moves no byte: what it writes is what it reads, under another shape."""
+"""The algorithm of a step that moves no byte: all that it writes lies in bytes of what it reads, under another shape.
+
+A Reshape shows its operand, a Split or Slice parts of it, a Concat without copy the operands side by side.
+"""
+
+JOIN = "join"
+"""The algorithm of a Concat of which some operands lie in their place: the step copies the others into theirs."""
 
 KERNEL = "kernel"
 """The algorithm of a step that calls the op's NumPy kernel."""
@@ -45,13 +52,26 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """A range of a pool that is taken for a span of steps; several values may share it one after the other."""
+    """A range of a pool that is taken for a span of steps; several values may share it one after the other.
+
+    A value that is made part by part, as a concatenation without copy is, spans several storages: each part has a life
+    of its own, and the distances between them are fixed.
+
+    Attributes:
+        pool: Where it lies.
+        offset: Of its first byte in the pool.
+        bytes: Its size.
+        first, last: The steps from which and to which it is taken.
+        aligned: Whether it starts at a multiple of its pool's alignment; False for a part that begins inside of what
+            begins below it, for which the alignment of its elements has to do.
+    """
 
     pool: str
     offset: int
     bytes: int
     first: int
     last: int
+    aligned: bool = True
 
     @property
     def end(self) -> int:
@@ -87,7 +107,7 @@ class PlannedValue:
     Attributes:
         dtype: Element type, by name.
         shape: All dims known.
-        pieces: Where its parts lie; None when it is never stored (fused away).
+        pieces: Where its parts lie, one for each storage that it spans; None when it is never stored (fused away).
     """
 
     dtype: str
@@ -97,11 +117,24 @@ class PlannedValue:
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """Workspace of one step, free again after it."""
+    """Workspace of one step, free again after it.
+
+    Attributes:
+        pool: Where it lies.
+        offset: Of its first byte in the pool.
+        bytes: Its size.
+        strips: How many of these hold strips of values that are never stored whole; the rest is the kernels' own.
+    """
 
     pool: str
     offset: int
     bytes: int
+    strips: int = 0
+
+    @property
+    def end(self) -> int:
+        """The first byte behind it."""
+        return self.offset + self.bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +142,15 @@ class Step:
     """One thing that the executor does.
 
     Attributes:
-        nodes: Names of the nodes computed, several when they are fused.
+        nodes: Names of the nodes computed, in an executable order, several when they are fused. What lies between them
+            and is read by no other step is not stored; a node of which nothing is stored may stand in several steps.
         reads: Values read; weights are not among them.
         writes: Values written.
         donations: (read, written): the written value takes over the read one's bytes.
         scratch: Workspace inside the pools, None when none was planned.
-        algorithm: How the step is computed: `KERNEL`, `VIEW`, or a kernel's named variant.
-        tile: How the step is cut, None when it is done at once.
+        algorithm: How the step is computed: `KERNEL`, `VIEW`, `JOIN`, or a kernel's named variant.
+        tile: How the step is cut: (rows, channels) of the strips in which a convolution before a pooling is computed;
+            None when it is done at once.
     """
 
     nodes: tuple[str, ...]
@@ -212,6 +247,13 @@ class MemoryPlan:
         )
 
     @property
+    def strip_bytes(self) -> int:
+        """The most bytes that one step's strips take inside the counted pools."""
+        counted = {pool.name for pool in self.pools if pool.counted}
+        strips = (s.scratch.strips for s in self.steps if s.scratch is not None and s.scratch.pool in counted)
+        return max(strips, default=0)
+
+    @property
     def lower_bound(self) -> int:
         """No placement of these storages in this order needs less: the largest sum of bytes live at one step."""
         return self.bounds["placement"].bytes
@@ -223,11 +265,11 @@ class MemoryPlan:
 
     @property
     def order(self) -> tuple[str, ...]:
-        """Names of the nodes in the order in which they run."""
+        """Names of the nodes in the order in which they run; one that is computed again stands there again."""
         return tuple(name for step in self.steps for name in step.nodes)
 
     def live_bytes(self) -> tuple[int, ...]:
-        """Bytes of the counted storages that live at each step."""
+        """Bytes of the counted storages that live at each step, and of its scratch."""
         counted = {pool.name for pool in self.pools if pool.counted}
         change = [0] * (len(self.steps) + 1)
         for storage in self.storages:
@@ -236,6 +278,10 @@ class MemoryPlan:
             if storage.pool in counted and first <= last:
                 change[first] += storage.bytes
                 change[last + 1] -= storage.bytes
+        for number, step in enumerate(self.steps):
+            if step.scratch is not None and step.scratch.pool in counted:
+                change[number] += step.scratch.bytes
+                change[number + 1] -= step.scratch.bytes
         live, result = 0, []
         for delta in change[:-1]:
             live += delta
@@ -253,12 +299,16 @@ class MemoryPlan:
         return tuple(i for i, storage in enumerate(self.storages) if storage.first <= step <= storage.last)
 
     def holders(self, storage: int) -> tuple[str, ...]:
-        """Names of the values that lie in the storage, in the plan's order."""
-        return tuple(
-            name
-            for name, value in self.values.items()
-            if value.pieces is not None and any(piece.storage == storage for piece in value.pieces)
-        )
+        """Names of the values that lie in the storage, wholly or in part, in the plan's order."""
+        return self._holders.get(storage, ())
+
+    @cached_property
+    def _holders(self) -> Mapping[int, tuple[str, ...]]:
+        found: dict[int, list[str]] = {}
+        for name, value in self.values.items():
+            for index in dict.fromkeys(piece.storage for piece in value.pieces or ()):
+                found.setdefault(index, []).append(name)
+        return {index: tuple(names) for index, names in found.items()}
 
     def check(self, graph: "Graph | None" = None) -> None:
         """Prove that the plan holds; with the graph, also that it is that graph's plan. See `cnnir.plan.check`.
@@ -309,6 +359,7 @@ def row_major_strides(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
 
 
 __all__ = [
+    "JOIN",
     "KERNEL",
     "SCHEMA",
     "VIEW",

@@ -11,7 +11,7 @@ from cnnir.plan.model import SCHEMA, Bound, MemoryPlan, Piece, PlannedValue, Poo
 
 _STATUSES: Mapping[str, Status] = {"optimal": "optimal", "feasible": "feasible", "unknown": "unknown"}
 
-_DERIVED = ("arena_bytes", "storage_bytes", "scratch_bytes", "peak_step")
+_DERIVED = ("arena_bytes", "storage_bytes", "scratch_bytes", "strip_bytes", "peak_step")
 """Figures that follow from the rest."""
 
 _KEYS = ("schema", *(item.name for item in fields(MemoryPlan)), *_DERIVED)
@@ -33,6 +33,7 @@ def plan_to_document(plan: MemoryPlan) -> dict[str, Any]:
         "arena_bytes": plan.arena_bytes,
         "storage_bytes": plan.storage_bytes,
         "scratch_bytes": plan.scratch_bytes,
+        "strip_bytes": plan.strip_bytes,
         "peak_step": plan.peak_step,
         "bounds": {
             name: {"bytes": bound.bytes, "reached": bound.reached, "status": bound.status, "rule": bound.rule}
@@ -45,7 +46,14 @@ def plan_to_document(plan: MemoryPlan) -> dict[str, Any]:
             for p in plan.pools
         ],
         "storages": [
-            {"pool": s.pool, "offset": s.offset, "bytes": s.bytes, "first": s.first, "last": s.last}
+            {
+                "pool": s.pool,
+                "offset": s.offset,
+                "bytes": s.bytes,
+                "first": s.first,
+                "last": s.last,
+                "aligned": s.aligned,
+            }
             for s in plan.storages
         ],
         "values": {name: _value_document(value) for name, value in plan.values.items()},
@@ -79,7 +87,7 @@ def _step_document(step: Step) -> dict[str, Any]:
         "donations": [list(pair) for pair in step.donations],
         "scratch": None
         if scratch is None
-        else {"pool": scratch.pool, "offset": scratch.offset, "bytes": scratch.bytes},
+        else {"pool": scratch.pool, "offset": scratch.offset, "bytes": scratch.bytes, "strips": scratch.strips},
         "algorithm": step.algorithm,
         "tile": None if step.tile is None else list(step.tile),
     }
@@ -231,9 +239,9 @@ def _pool(at: _Reader) -> Pool:
 
 
 def _storage(at: _Reader) -> Storage:
-    at.only("pool", "offset", "bytes", "first", "last")
-    numbers = (at.get(key).natural() for key in ("offset", "bytes", "first", "last"))
-    return Storage(at.get("pool").text(), *numbers)
+    at.only("pool", "offset", "bytes", "first", "last", "aligned")
+    offset, size, first, last = (at.get(key).natural() for key in ("offset", "bytes", "first", "last"))
+    return Storage(at.get("pool").text(), offset, size, first, last, at.get("aligned").flag())
 
 
 def _value(at: _Reader) -> PlannedValue:
@@ -260,8 +268,9 @@ def _step(at: _Reader) -> Step:
         return (names[0], names[1]) if len(names) == 2 else item.fail("a pair")
 
     def scratch(item: _Reader) -> Scratch:
-        item.only("pool", "offset", "bytes")
-        return Scratch(item.get("pool").text(), item.get("offset").natural(), item.get("bytes").natural())
+        item.only("pool", "offset", "bytes", "strips")
+        numbers = [item.get(key).natural() for key in ("offset", "bytes", "strips")]
+        return Scratch(item.get("pool").text(), *numbers)
 
     at.only("nodes", "reads", "writes", "donations", "scratch", "algorithm", "tile")
     return Step(

@@ -1,0 +1,198 @@
+"""The proof's part about the graph: the plan computes all of its nodes, and what it does not move need not be moved."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cnnir.ops import Concat, Slice, Split, Transpose
+from cnnir.ops.opaque import Opaque
+from cnnir.plan.arrays import Strided, extents_of, itemsize_of, runs_of, strided, touch
+from cnnir.plan.model import JOIN, VIEW, MemoryPlan, Step
+from cnnir.plan.refusal import refuse, where
+from cnnir.types import TensorType, known_shape
+
+if TYPE_CHECKING:
+    from cnnir.graph import Graph, Node, Value
+
+
+def check_faithful(plan: MemoryPlan, graph: "Graph") -> None:
+    """Prove that the plan is a plan of this graph.
+
+    Raises:
+        CnnirError: ``plan-graph``.
+    """
+    from cnnir.text import digest  # noqa: PLC0415  a plan can be checked without its graph
+
+    if plan.digest != digest(graph):
+        refuse("plan-graph", "the plan was made for another graph", expected=digest(graph)[:12], got=plan.digest[:12])
+    _check_nodes(plan, graph)
+    if plan.inputs != tuple(value.name for value in graph.inputs):
+        refuse("plan-graph", "other inputs than the graph's", got=plan.inputs)
+    stored_outputs = {value.name for value in graph.outputs if value.weight is None}
+    if set(plan.outputs) != stored_outputs:
+        refuse("plan-graph", "other outputs than the graph's", expected=sorted(stored_outputs), got=plan.outputs)
+    expected = {value.name: value for value in graph.values if value.weight is None}
+    if plan.values.keys() != expected.keys():
+        odd = sorted(plan.values.keys() ^ expected.keys())
+        refuse("plan-graph", "the plan does not hold the values of the graph, weights apart", got=", ".join(odd[:4]))
+    for name, placed in plan.values.items():
+        value = expected[name]
+        if str(value.type) != f"{placed.dtype}[{', '.join(map(str, placed.shape))}]":
+            refuse("plan-graph", "the value has another type in the graph", node=name, expected=value.type, got=placed)
+    for number, step in enumerate(plan.steps):
+        _check_step(plan, graph, number, step)
+
+
+def _check_nodes(plan: MemoryPlan, graph: "Graph") -> None:
+    """Each node runs once; one of which nothing is stored runs wherever it is needed."""
+    counts = Counter(plan.order)
+    nodes = {node.name: node for node in graph.nodes}
+    if counts.keys() != nodes.keys():
+        odd = sorted(counts.keys() ^ nodes.keys())
+        refuse("plan-graph", "the steps do not run the nodes of the graph", got=", ".join(odd[:4]))
+    for name, count in counts.items():
+        node = nodes[name]
+        if count > 1 and (isinstance(node.op, Opaque) or any(_is_stored(plan, value) for value in node.outputs)):
+            refuse("plan-graph", "a node runs again that has stored a value, or may give another", node=name, got=count)
+
+
+def _is_stored(plan: MemoryPlan, value: "Value") -> bool:
+    return value.name in plan.values and plan.values[value.name].pieces is not None
+
+
+def _check_step(plan: MemoryPlan, graph: "Graph", number: int, step: Step) -> None:
+    at = where(number, step)
+    nodes = [graph.node(name) for name in step.nodes]
+    made = {value.name for node in nodes for value in node.outputs}
+    read = {value.name for node in nodes for value in node.operands if value.weight is None} - made
+    stored = {value.name for node in nodes for value in node.outputs if _is_stored(plan, value)}
+    if set(step.reads) != read or set(step.writes) != stored:
+        refuse("plan-graph", "the step reads or writes other values than its nodes", node=at)
+    _check_order_within(nodes, at)
+    if step.algorithm == VIEW and not _shows(plan, nodes[0]):
+        refuse("plan-graph", "a view of an op that computes, or of another operand or part", node=at)
+    if step.algorithm == JOIN and not _joins(plan, nodes[0]):
+        refuse("plan-graph", "a join of no Concat, or one that would write over what it reads", node=at)
+    for source, target in step.donations:
+        if graph.value(source).type != graph.value(target).type:
+            refuse("plan-graph", "a donation to a value of another type", node=at, got=target)
+        if not _works_in_place(source, target, nodes):
+            refuse("plan-graph", "a donation to an op that does not work in place", node=at)
+    if step.scratch is not None and step.scratch.strips:
+        _check_strips(plan, step, nodes, at)
+
+
+def _check_order_within(nodes: "Sequence[Node]", at: str) -> None:
+    """A fused step names its nodes in an executable order."""
+    for index, node in enumerate(nodes):
+        later = {value for other in nodes[index:] for value in other.outputs}
+        if any(value in later for value in node.operands):
+            refuse("plan-graph", "the step runs a node before its operands are there", node=at, got=node.name)
+
+
+def _works_in_place(source: str, target: str, nodes: "Sequence[Node]") -> bool:
+    """May the target be written over the source, element by element?
+
+    The way from the one to the other goes through ops that work in place, none of the step's other ops needs the
+    source, or what came of it, in a way of its own, and nobody reads the source once the target is there.
+    """
+    found, shown, written = {source}, {source}, False
+    for node in nodes:
+        operands = {value.name for value in node.operands}
+        if found.isdisjoint(operands):
+            continue
+        if written and not shown.isdisjoint(operands):
+            return False
+        first = node.inputs[0]
+        if node.op.view and first is not None and first.name in found:
+            found.add(node.outputs[0].name)
+            shown |= {node.outputs[0].name} if first.name in shown else set()
+        elif node.op.in_place:
+            found.update(value.name for value in node.outputs)
+        else:
+            return False
+        written = written or any(value.name == target for value in node.outputs)
+    return target in found
+
+
+def _check_strips(plan: MemoryPlan, step: Step, nodes: "Sequence[Node]", at: str) -> None:
+    """The strips hold so many rows and channels of something that is not stored."""
+    assert step.scratch is not None  # noqa: S101  the caller's branch
+    assert step.tile is not None  # noqa: S101  as the structure was found to be
+    rows, channels = step.tile
+    for value in (value for node in nodes for value in node.outputs):
+        planned = plan.values[value.name]
+        if planned.pieces is None and len(planned.shape) >= 3 and rows <= planned.shape[2]:
+            size = rows * min(channels, planned.shape[1]) * itemsize_of(planned)
+            for width in planned.shape[3:]:
+                size *= width
+            if size <= step.scratch.strips:
+                return
+    refuse("plan-graph", "the strips hold less than their rows and channels", node=at, got=step.scratch)
+
+
+# Views and joins
+
+
+def _shows(plan: MemoryPlan, node: "Node") -> bool:
+    """Does each output of the node lie where its op finds it in what is there?"""
+    first = node.inputs[0]
+    if first is None:
+        return False
+    if node.op.view:
+        # The same bytes in the same order. Further outputs are computed, and so may not be stored.
+        shown = runs_of(plan.values[node.outputs[0].name])
+        alone = not any(_is_stored(plan, value) for value in node.outputs[1:])
+        return alone and first.name in plan.values and shown == runs_of(plan.values[first.name])
+    if isinstance(node.op, Concat):
+        return _in_place(plan, _blocks(plan, node.outputs[0], node.operands, node.op.axis))
+    if isinstance(node.op, Split):
+        return _in_place(plan, _blocks(plan, first, node.outputs, node.op.axis))
+    whole = _array(plan, first)
+    if whole is not None and isinstance(node.op, Transpose):
+        return _in_place(plan, [(node.outputs[0], whole.permuted(node.op.permutation))])
+    if whole is not None and isinstance(node.op, Slice):
+        cuts = zip(node.op.ranges(whole.shape), whole.shape, strict=True)
+        return _in_place(plan, [(node.outputs[0], whole.part([range(size)[cut] for cut, size in cuts]))])
+    return False
+
+
+def _joins(plan: MemoryPlan, node: "Node") -> bool:
+    """Does a Concat copy nothing over what it reads? Operands that lie in their place are not copied."""
+    if not isinstance(node.op, Concat):
+        return False
+    blocks = _blocks(plan, node.outputs[0], node.operands, node.op.axis)
+    copied = extents_of(run for value, block in blocks if not _lies_in(plan, value, block) for run in block.runs())
+    operands = {value.name for value in node.operands if value.weight is None}
+    return bool(blocks) and not any(touch(extents_of(runs_of(plan.values[name])), copied) for name in operands)
+
+
+def _in_place(plan: MemoryPlan, blocks: "Sequence[tuple[Value, Strided]]") -> bool:
+    return bool(blocks) and all(_lies_in(plan, value, block) for value, block in blocks)
+
+
+def _lies_in(plan: MemoryPlan, value: "Value", block: Strided) -> bool:
+    array = _array(plan, value)
+    return array is not None and array.same_as(block)
+
+
+def _blocks(plan: MemoryPlan, whole: "Value", parts: "Sequence[Value]", axis: int) -> "list[tuple[Value, Strided]]":
+    """Where the parts of a value belong that stand side by side along an axis; none when it is no array."""
+    array = _array(plan, whole)
+    if array is None:
+        return []
+    found: list[tuple[Value, Strided]] = []
+    begin = 0
+    for part in parts:
+        assert isinstance(part.type, TensorType)  # noqa: S101  the op has been inferred
+        size = known_shape(part.type.shape, part.name)[axis]
+        found.append((part, array.block(axis, begin, size)))
+        begin += size
+    return found
+
+
+def _array(plan: MemoryPlan, value: "Value") -> Strided | None:
+    return strided(plan.values[value.name]) if value.name in plan.values else None
+
+
+__all__ = ["check_faithful"]
