@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import cnnir
+from cnnir.algorithms import workspaces
 from cnnir.exporters.onnx.mapping import onnx_name, readers, writers
 from cnnir.interpreter.kernels import kernels
 from cnnir.ops import DEFINED
@@ -27,7 +28,7 @@ LAYERS = (
     ("ops",),
     ("graph", "builder"),
     ("rewriter", "verify", "text"),
-    ("analysis", "plan"),
+    ("algorithms", "analysis", "plan"),
     ("interpreter",),
     ("passes",),
     ("exporters", "backend", "reports", "dense", "compare", "lint"),
@@ -203,8 +204,9 @@ def test_plan_needs_no_networkx() -> None:
 
 @pytest.mark.parametrize("op", DEFINED, ids=lambda op: op.__name__)
 def test_each_room_has_its_rule(op: type) -> None:
-    """An op has a kernel and an ONNX mapping in both directions, or a reason why not."""
+    """An op has a kernel, a figure for its workspace and an ONNX mapping in both directions, or a reason why not."""
     assert kernels.find(op) is not None or kernels.exemption(op)
+    assert workspaces.find(op) is not None or workspaces.exemption(op)
     assert writers.find(op) is not None or writers.exemption(op)
     assert onnx_name(op.__name__) in readers
     assert op.__doc__
