@@ -366,12 +366,17 @@ class Graph:
         return plan(self, **options)
 
     def run(
-        self, feed: Mapping[str, AnyArray], outputs: Sequence[str] | None = None, plan: "MemoryPlan | None" = None
+        self,
+        feed: Mapping[str, AnyArray],
+        outputs: Sequence[str] | None = None,
+        plan: "MemoryPlan | None" = None,
+        *,
+        poison: bool = False,
     ) -> dict[str, AnyArray]:
         """Values of the outputs, or of any values named. See `cnnir.interpreter.run`."""
         from cnnir.interpreter import run  # noqa: PLC0415
 
-        return run(self, feed, outputs, plan)
+        return run(self, feed, outputs, plan, poison=poison)
 
     def table(self) -> "Table":
         """The classic per-layer table. See `cnnir.reports.table`."""

@@ -1,11 +1,13 @@
 """Running a graph in NumPy: freely, or step by step as a memory plan says, in one buffer a pool.
 
 The plan decides and the executor obeys: with a plan, every stored value lies at its planned offset with its planned
-strides, and what is in the report is what is used. Kernels take their own workspace outside of the pools.
+strides, and what is in the report is what is used. Kernels take their own workspace outside of the pools; so does, for
+now, what a fused step makes and the plan does not store.
 """
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,15 +17,16 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from cnnir.dims import bind, is_known
-from cnnir.errors import CnnirError, within_memory
+from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
+from cnnir.interpreter.arena import Arena
 from cnnir.interpreter.fallback import Fallback
 from cnnir.interpreter.feeds import checked_feed
 from cnnir.interpreter.kernels import kernels
-from cnnir.ops import Identity
+from cnnir.ops import Concat, Identity
 from cnnir.ops.base import Op, infer
 from cnnir.ops.opaque import Opaque, hooks
-from cnnir.plan import VIEW, MemoryPlan, PlannedValue
+from cnnir.plan import JOIN, VIEW, MemoryPlan
 from cnnir.text import digest
 from cnnir.types import DType, OptionalType, TensorType, Type, UnknownType, known_shape
 from cnnir.weights import AnyArray, Array, Weight
@@ -40,6 +43,8 @@ def run(
     outputs: Sequence[str] | None = None,
     plan: MemoryPlan | None = None,
     fallback: Fallback | None = None,
+    *,
+    poison: bool = False,
 ) -> dict[str, AnyArray]:
     """Compute a graph.
 
@@ -49,13 +54,15 @@ def run(
         outputs: Names of the values wanted, any node's; the graph's outputs when None.
         plan: Execute this plan in its pools; without one, arrays are made and dropped as the run goes.
         fallback: Says whether nodes may be left to another library, and records which were; None allows it.
+        poison: Spoil all bytes of the pools that hold nothing needed before each step of the plan: a search for whoever
+            reads what is not there. Slow.
 
     Returns:
         The wanted values by name; arrays of the caller's own, not parts of a pool.
 
     Raises:
-        CnnirError: for a feed that does not fit, an unknown value, ``plan-mismatch``, an op without kernel, or
-            ``fallback-refused``.
+        CnnirError: for a feed that does not fit, an unknown value, ``plan-mismatch``, ``plan-unsupported`` for a value
+            that does not lie as one strided array, an op without kernel, or ``fallback-refused``.
     """
     names = list(outputs) if outputs is not None else [value.name for value in graph.outputs]
     fed, bindings = checked_feed(graph, feed)
@@ -68,7 +75,7 @@ def run(
     if plan is None:
         found = _run_free(graph, arrays, set(wanted.values()), bindings, fallback)
     else:
-        found = _run_planned(graph, arrays, wanted, plan, fallback)
+        found = _run_planned(graph, arrays, wanted, plan, fallback, poison=poison)
     return {name: found[value] for name, value in wanted.items()}
 
 
@@ -276,8 +283,10 @@ def _run_planned(
     wanted: Mapping[str, Value],
     plan: MemoryPlan,
     fallback: Fallback | None,
+    *,
+    poison: bool,
 ) -> dict[Value, AnyArray]:
-    """Run the plan's steps; wanted values are copied out as soon as they are there, before others take their place."""
+    """Run the plan's steps; outputs are copied out at the end, other wanted values as soon as they are there."""
     if plan.digest != (wanted_digest := digest(graph)):
         raise CnnirError(
             "plan-mismatch", "the plan was made for another graph", expected=wanted_digest[:12], got=plan.digest[:12]
@@ -285,7 +294,8 @@ def _run_planned(
     if _PROVED.get(id(plan)) is not plan:
         plan.check(graph)
         _PROVED[id(plan)] = plan
-    views = _views(plan)
+    arena = Arena(plan)
+    views = arena.arrays
     found: dict[Value, AnyArray] = {
         value: np.array(value.weight.array()) for value in wanted.values() if value.weight is not None
     }
@@ -293,25 +303,66 @@ def _run_planned(
         views[value.name][...] = array
         if value.name in wanted:
             found[value] = array.copy()
-    for step in plan.steps:
-        if len(step.nodes) != 1 or step.tile is not None:
-            raise CnnirError(
-                "plan-unsupported", "fused and tiled steps are not executed yet", node=", ".join(step.nodes)
-            )
-        node = graph.node(step.nodes[0])
-        results = [views[value.name] for value in node.outputs]
-        if step.algorithm != VIEW:
-            _compute_into(node, [_planned_operand(value, views) for value in node.inputs], results, fallback)
-        for value in node.outputs:
-            if value.name in wanted:
-                found[value] = views[value.name].copy()
+    for number in arena.poisoned() if poison else range(len(plan.steps)):
+        step = plan.steps[number]
+        if step.algorithm == VIEW:
+            made = {value: views[value.name] for value in graph.node(step.nodes[0]).outputs}
+        elif step.algorithm == JOIN:
+            made = _join(graph.node(step.nodes[0]), views)
+        else:
+            made = _compute([graph.node(name) for name in step.nodes], views, fallback, set(wanted.values()))
+        # Others may take the place of what is not the graph's own output, and what is not stored is gone after this.
+        found.update((value, array.copy()) for value, array in made.items() if wanted.get(value.name) is value)
+    found.update((graph.value(name), views[name].copy()) for name in plan.outputs if name in wanted)
     return found
 
 
-def _planned_operand(value: Value | None, views: Mapping[str, AnyArray]) -> AnyArray | None:
+def _compute(
+    nodes: Sequence[Node], views: Mapping[str, AnyArray], fallback: Fallback | None, wanted: Collection[Value]
+) -> dict[Value, AnyArray]:
+    """Run the nodes of a step, one after the other; what the plan does not store lies outside of the pools.
+
+    Returns:
+        What the step stores, and what is wanted of the rest.
+    """
+    made: dict[Value, AnyArray] = {}
+    readers = Counter(value for node in nodes for value in set(node.operands))
+    for node in nodes:
+        operands = [_planned_operand(value, made, views) for value in node.inputs]
+        for value in node.outputs:
+            made[value] = views[value.name] if value.name in views else _empty(node, value.type)
+        _compute_into(node, operands, [made[value] for value in node.outputs], fallback)
+        readers.subtract(set(node.operands))
+        over = [v for v in made if readers[v] == 0 and v.name not in views and v not in wanted]
+        for value in over:
+            del made[value]
+    return made
+
+
+def _planned_operand(
+    value: Value | None, made: Mapping[Value, AnyArray], views: Mapping[str, AnyArray]
+) -> AnyArray | None:
     if value is None:
         return None
-    return value.weight.array() if value.weight is not None else views[value.name]
+    if value.weight is not None:
+        return value.weight.array()
+    return made[value] if value in made else views[value.name]
+
+
+def _join(node: Node, views: Mapping[str, AnyArray]) -> dict[Value, AnyArray]:
+    """Copy those operands of a Concat to their places that do not lie there."""
+    assert isinstance(node.op, Concat)  # noqa: S101  the plan has been proved
+    (output,) = node.outputs
+    parts = [_planned_operand(value, {}, views) for value in node.inputs]
+    begin = 0
+    for part in parts:
+        assert part is not None  # noqa: S101  a Concat has no optional operands
+        end = begin + part.shape[node.op.axis]
+        place = views[output.name][(slice(None),) * node.op.axis + (slice(begin, end),)]
+        if place.__array_interface__["data"] != part.__array_interface__["data"] or place.strides != part.strides:
+            place[...] = part
+        begin = end
+    return {output: views[output.name]}
 
 
 def _compute_into(
@@ -323,27 +374,3 @@ def _compute_into(
         return
     for place, result in zip(results, _evaluate_opaque(node, operands, _NO_BINDINGS, fallback), strict=True):
         place[...] = result
-
-
-def _views(plan: MemoryPlan) -> dict[str, AnyArray]:
-    """One buffer a pool, and every value's array in it."""
-    buffers = {pool.name: _aligned(pool.bytes, pool.alignment) for pool in plan.pools}
-    return {name: _view(name, value, buffers) for name, value in plan.values.items()}
-
-
-def _aligned(size: int, alignment: int) -> AnyArray:
-    """Zeroed bytes whose address is a multiple of the alignment, as a plan assumes of its pool."""
-    with within_memory(f"an arena of {size} bytes", size + alignment):
-        raw = np.zeros(size + alignment, np.uint8)
-    start = -raw.ctypes.data % alignment
-    return raw[start : start + size]
-
-
-def _view(name: str, value: PlannedValue, buffers: Mapping[str, AnyArray]) -> AnyArray:
-    if value.pieces is None or len(value.pieces) != 1:
-        raise CnnirError("plan-unsupported", "only values stored in one piece are executed yet", node=name)
-    (piece,) = value.pieces
-    dtype = DType(value.dtype)
-    if dtype.bits is None or dtype.bits < 8:
-        raise CnnirError("plan-unsupported", "strings and packed elements are not executed in an arena", node=name)
-    return np.ndarray(piece.shape, dtype.numpy, buffers[piece.pool].data, piece.offset, piece.strides)

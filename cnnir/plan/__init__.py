@@ -1,5 +1,6 @@
 """The memory plan: data, JSON, and the check that proves it."""
 
+from cnnir.plan.arrays import Strided, strided
 from cnnir.plan.check import check_plan
 from cnnir.plan.model import (
     JOIN,
@@ -32,6 +33,8 @@ __all__ = [
     "Status",
     "Step",
     "Storage",
+    "Strided",
     "check_plan",
     "row_major_strides",
+    "strided",
 ]

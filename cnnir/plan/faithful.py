@@ -140,10 +140,11 @@ def _shows(plan: MemoryPlan, node: "Node") -> bool:
     if first is None:
         return False
     if node.op.view:
-        # The same bytes in the same order. Further outputs are computed, and so may not be stored.
-        shown = runs_of(plan.values[node.outputs[0].name])
-        alone = not any(_is_stored(plan, value) for value in node.outputs[1:])
-        return alone and first.name in plan.values and shown == runs_of(plan.values[first.name])
+        # The same bytes in the same order. An output more, a mask, is computed.
+        shown = plan.values[node.outputs[0].name]
+        return (
+            len(node.outputs) == 1 and first.name in plan.values and runs_of(shown) == runs_of(plan.values[first.name])
+        )
     if isinstance(node.op, Concat):
         return _in_place(plan, _blocks(plan, node.outputs[0], node.operands, node.op.axis))
     if isinstance(node.op, Split):
