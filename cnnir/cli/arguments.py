@@ -21,6 +21,7 @@ examples:
   cnnir table zoo:vgg16                     the classic table, row by row
   cnnir plan net.onnx --svg map.svg         the memory plan, and a map of the arena
   cnnir plan net.onnx --bind N=1 --json     a plan for batch 1, as JSON
+  cnnir plan net.onnx --onnx planned.onnx   the network with the plan in it; --stored reads it back
   cnnir run net.onnx --seed 0 --planned     a run on random input, inside the planned arena
   cnnir export net.onnx --opset 21 -o new.onnx
   cnnir whatif net.onnx --size 224x224,384x384 --batch 1,8 --dtype float16

@@ -6,7 +6,9 @@ import pytest
 
 import cnnir
 from cnnir.cli import main
+from cnnir.exporters.c import header
 from cnnir.exporters.onnx import read_plan
+from cnnir.exporters.tflm import offline_plan
 from tests import models
 
 
@@ -51,6 +53,41 @@ def test_all_files_or_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert (code, "[file-write]" in err, path.exists()) == (2, True, False)
     code, _, err = run(capsys, models.path("squeezenet"), "--onnx", path, "-o", path)
     assert (code, "[usage]" in err, path.exists()) == (2, True, False)
+
+
+def test_header_and_offline_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One call writes them all; what they hold is what their rooms make of the printed plan."""
+    plan = cnnir.load(models.path("squeezenet")).plan()
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join(reversed(list(plan.values))) + "\nweights\n", "utf-8-sig")
+    c_file, tflm, planned = tmp_path / "plan.h", tmp_path / "plan.bin", tmp_path / "planned.onnx"
+    files = ["--header", c_file, "--tflm", tflm, "--tflm-tensors", names, "--onnx", planned]
+    code, out, err = run(capsys, models.path("squeezenet"), *files)
+    written = [str(path) for path in (planned, c_file, tflm, tmp_path / "plan.bin.csv")]
+    assert (code, err) == (0, "".join(f"wrote {path}\n" for path in written))
+    assert f"{plan.arena_bytes:,} B" in out
+    assert c_file.read_text("ascii") == header(plan)
+    found = offline_plan(plan, [*reversed(list(plan.values)), "weights"])
+    assert tflm.read_bytes() == found.to_bytes()
+    assert (tmp_path / "plan.bin.csv").read_text() == found.table()
+
+
+def test_what_cannot_be_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line with the reason, and no file at all."""
+    model, tflm = models.path("squeezenet"), tmp_path / "plan.bin"
+    missing = tmp_path / "missing.txt"
+    for arguments, code in (
+        (["--no-inputs", "--tflm", tflm, "--header", tmp_path / "plan.h"], "plan-form"),
+        (["--tflm-tensors", missing], "usage"),
+        (["--tflm", tflm, "--tflm-tensors", missing], "file-read"),
+        (["--tflm", tflm, "--header", tflm], "usage"),
+        (["--tflm", tflm, "-o", f"{tflm}.csv"], "usage"),
+    ):
+        exit_code, out, err = run(capsys, model, *arguments)
+        assert (exit_code, out) == (2, "")
+        assert err.strip().endswith(f"[{code}]")
+        assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_over_the_model_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,122 @@
+"""The offline plan of TensorFlow Lite Micro: its bytes, its table, and what it cannot say."""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import cnnir
+from cnnir.errors import CnnirError
+from cnnir.exporters.onnx import read, read_plan, write
+from cnnir.exporters.tflm import METADATA, offline_plan
+from cnnir.graph import Graph
+from cnnir.ops import Softmax
+from cnnir.plan import MemoryPlan
+from tests import models
+from tests.interpreter.drawing import Case
+from tests.plan.plans import figures_mended, first_piece, with_piece, with_storage
+from tests.random_graphs import random_graph
+
+
+def words(data: bytes) -> list[int]:
+    """The buffer as a little-endian runtime reads it."""
+    return [int(word) for word in np.frombuffer(data, "<i4")]
+
+
+def expected_offset(plan: MemoryPlan, name: str) -> int:
+    """Where the plan has a value."""
+    return first_piece(plan.values[name]).offset
+
+
+def small() -> Graph:
+    """A chain with a view in it."""
+    return cnnir.from_pattern("INPUT[3x8x8] -> CONV3-4 -> RELU -> POOL2 -> FC-10")
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_real_networks(name: str) -> None:
+    """Header, one word for each value, and the table says the same."""
+    plan = cnnir.load(models.path(name)).plan()
+    found = offline_plan(plan)
+    version, subgraph, count, *offsets = words(found.to_bytes())
+    assert (version, subgraph, count) == (0, 0, len(plan.values))
+    assert offsets == [expected_offset(plan, name) for name in plan.values]
+    assert found.order == plan.order
+    rows = list(csv.DictReader(io.StringIO(found.table())))
+    assert [(int(row["tensor"]), row["name"], int(row["offset"])) for row in rows] == [
+        (index, name, offset) for index, (name, offset) in enumerate(zip(plan.values, offsets, strict=True))
+    ]
+    # Storages are rounded up by nobody: the last byte is a tensor's.
+    assert max(int(row["offset"]) + int(row["bytes"]) for row in rows) == found.arena_bytes == plan.arena_bytes
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_models_own_tensors(seed: int) -> None:
+    """In the file's order, weights and strangers left to the runtime; what lives together shares no byte."""
+    generator = np.random.default_rng([seed, 3])
+    plan = random_graph(generator).plan(alignment=64)
+    names = [*plan.values, "weights", "", "", "bias"]
+    generator.shuffle(names)
+    found = offline_plan(plan, names, subgraph=2)
+    version, subgraph, count, *offsets = words(found.to_bytes())
+    assert (version, subgraph, count) == (0, 2, len(names))
+    assert offsets == [expected_offset(plan, name) if name in plan.values else -1 for name in names]
+    assert all(offset % 16 == 0 for offset in offsets if offset >= 0)
+
+
+def test_name_of_the_metadata() -> None:
+    """What the runtime looks for; anything else it ignores without a word."""
+    assert METADATA == "OfflineMemoryAllocation"
+
+
+def strided() -> MemoryPlan:
+    """A value with gaps between its rows."""
+    plan = small().plan()
+    index, piece = first_piece(plan.values["fc2"]).storage, first_piece(plan.values["fc2"])
+    plan = with_storage(plan, index, bytes=max(plan.storages[index].bytes, 80))
+    return figures_mended(with_piece(plan, "fc2", strides=(80, 8), offset=piece.offset))
+
+
+def fused() -> MemoryPlan:
+    """A step of three nodes."""
+    graph = Case(Softmax((1, 2)), (np.arange(24, dtype=np.float32).reshape(2, 3, 4),)).graph()
+    return read_plan(read(write(graph, plan=graph.plan())))
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: small().plan(count_inputs=False), "one arena"),
+        (lambda: small().plan(count_inputs=False, count_outputs=False), "one arena"),
+        (lambda: cnnir.from_pattern("INPUT[3x5x5] -> CONV3-5 -> RELU").plan(alignment=4), "aligned"),
+        (strided, "no strides"),
+        (fused, "one operator at a time"),
+    ],
+    ids=["input outside", "interface outside", "alignment", "strides", "fused"],
+)
+def test_what_the_form_cannot_say(make: Callable[[], MemoryPlan], reason: str) -> None:
+    """One line that says why."""
+    plan = make()
+    plan.check()
+    with pytest.raises(CnnirError) as caught:
+        offline_plan(plan)
+    assert caught.value.code == "plan-form"
+    assert reason in str(caught.value)
+
+
+def test_names_have_to_be_the_networks() -> None:
+    """A value that no tensor bears the name of, one that two bear, a tensor whose bytes the plan does not keep."""
+    plan = small().plan()
+    names = list(plan.values)
+    for wrong in (names[1:], [*names, names[2]], [*names[:-1], "misspelt"]):
+        with pytest.raises(CnnirError) as caught:
+            offline_plan(plan, wrong)
+        assert caught.value.code == "tensor-names"
+    unstored = replace(plan, values={**plan.values, "ghost": replace(plan.values["data"], pieces=None)})
+    assert offline_plan(unstored).to_bytes() == offline_plan(plan).to_bytes()
+    with pytest.raises(CnnirError) as caught:
+        offline_plan(unstored, [*names, "ghost"])
+    assert (caught.value.code, caught.value.node) == ("plan-form", "ghost")
