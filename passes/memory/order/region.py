@@ -75,6 +75,21 @@ class LocalAtom:
     closure: int
 
 
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """For each move one that is a part of it, and that has to be made before it comes into question.
+
+    The moves that finish atoms stand for themselves by their numbers; None stands for no guard.
+
+    Attributes:
+        finishing: By guard, the moves that finish atoms.
+        led: By guard, the moves with a last task; the guard does not contain that task.
+    """
+
+    finishing: dict[int | None, list[int]]
+    led: dict[int | None, list[int]]
+
+
 @dataclass(frozen=True)
 class Region:
     """Tasks of a problem between two states through which the schedule goes.
@@ -85,9 +100,10 @@ class Region:
         ancestors: For each task the mask of those that must have run before it, and itself.
         beginnings: (mask, bytes): each of these tasks begins so many bytes of which it is the only producer.
         shared: (mask, bytes) of atoms with several producers: the first that runs begins it.
-        finishing: By the mask of all that must have run, the bytes that are finished then.
-        led: The moves whose last task has scratch, or writes over what it reads; the others are the keys of
-            `finishing`, and in those it makes no difference which task is the last.
+        finishing: (mask of all that must have run, bytes that are finished then), the smaller masks first; none twice.
+            Each is a move, and in these it makes no difference which task is the last.
+        led: The moves whose last task has scratch, or writes over what it reads.
+        guards: Who waits for whom: a move need not be looked at before a move that is a part of it has been made.
         scratch: Bytes, for each task.
         noisy: Mask of the tasks with scratch.
         donations: For each task, in its order of preference.
@@ -99,8 +115,9 @@ class Region:
     ancestors: tuple[int, ...]
     beginnings: tuple[tuple[int, int], ...]
     shared: tuple[tuple[int, int], ...]
-    finishing: dict[int, int]
+    finishing: tuple[tuple[int, int], ...]
     led: tuple[Move, ...]
+    guards: Guards
     scratch: tuple[int, ...]
     noisy: int
     donations: tuple[tuple[Donation, ...], ...]
@@ -132,20 +149,20 @@ class Region:
     @property
     def change(self) -> int:
         """Bytes by which what lives after the region is more than what lives before it."""
-        return self.begun(0, self.full) - sum(self.finishing.values())
+        return self.begun(0, self.full) - sum(size for _, size in self.finishing)
 
     def peak(self, order: Iterable[int]) -> int:
         """Bytes that the tasks need in an order of the problem's indices."""
         place = {task: index for index, task in enumerate(self.members)}
         done, live, most = 0, self.live, self.live
-        waiting = dict(self.finishing)
+        waiting = list(self.finishing)
         for task in order:
             index = place[task]
             size = self.begun(done, 1 << index)
             most = max(most, live + size - self.donated(done, index) + self.scratch[index])
             done |= 1 << index
-            over = [closure for closure in waiting if not closure & ~done]
-            live += size - sum(waiting.pop(closure) for closure in over)
+            live += size - sum(freed for closure, freed in waiting if not closure & ~done)
+            waiting = [(closure, freed) for closure, freed in waiting if closure & ~done]
         return most
 
     def forced(self) -> int:
@@ -222,16 +239,19 @@ def region(problem: Problem, members: Sequence[int], done: bytearray, live: int)
         size = sum(atoms[a].atom.bytes for a in problem.tasks[task].writes if _alone(atoms.get(a), bit))
         if size:
             by_size[size] = by_size.get(size, 0) | bit
+    ordered = sorted(finishing.items(), key=lambda item: (item[0].bit_count(), item[0]))
     donations = tuple(tuple(_donations(problem, task, 1 << index, atoms)) for index, task in enumerate(members))
     scratch = tuple(problem.tasks[task].scratch for task in members)
+    led = tuple(_led(ancestors, donations, scratch, atoms))
     return Region(
         members=tuple(members),
         live=live,
         ancestors=tuple(ancestors),
         beginnings=tuple((mask, size) for size, mask in by_size.items()),
         shared=tuple(shared),
-        finishing=finishing,
-        led=tuple(_led(ancestors, donations, scratch, atoms)),
+        finishing=tuple(ordered),
+        led=led,
+        guards=_guards([mask for mask, _ in ordered], led),
         scratch=scratch,
         noisy=sum(1 << index for index, size in enumerate(scratch) if size),
         donations=donations,
@@ -309,4 +329,17 @@ def _led(
         yield from (Move(tasks, index) for tasks in masks if tasks != mask or not scratch[index])
 
 
-__all__ = ["Donation", "LocalAtom", "Move", "Region", "region"]
+def _guards(finishing: Sequence[int], led: Sequence[Move]) -> Guards:
+    """The largest possible guards; the masks are given by size."""
+    guards = Guards({}, {})
+    for number, mask in enumerate(finishing):
+        guard = next((g for g in range(number - 1, -1, -1) if not finishing[g] & ~mask), None)
+        guards.finishing.setdefault(guard, []).append(number)
+    for number, move in enumerate(led):
+        rest = move.tasks & ~(1 << move.last)
+        guard = next((g for g in range(len(finishing) - 1, -1, -1) if not finishing[g] & ~rest), None)
+        guards.led.setdefault(guard, []).append(number)
+    return guards
+
+
+__all__ = ["Donation", "Guards", "LocalAtom", "Move", "Region", "region"]

@@ -15,184 +15,218 @@ moves put aside needs. So the level is a lower bound at any time, and the peak w
 
 import heapq
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from cnnir.passes.memory.order.region import Region
 
 Preference = Callable[[int, int], int]
-"""Ranks (state, bytes that live): of the states that a state leads to, the one of least rank is looked into first."""
+"""Ranks (tasks that have run, bytes that live): of the states that a state leads to, that of least rank comes first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a search came to.
+class State(NamedTuple):
+    """What has run, and what comes into question then.
 
     Attributes:
-        order: Tasks of the region, by their indices in the problem; None when none was found.
-        level: Bytes that every schedule of the region needs at least, or that the caller said every schedule does.
-        complete: Nothing was left out: without an order there is none under the ceiling.
-        states: How many were looked into.
+        done: Mask of the tasks that have run.
+        live: Bytes that live.
+        finishing: Moves that finish atoms, by number, whose guards have been passed when this was written.
+        led: Moves with a last task, likewise.
     """
 
-    order: tuple[int, ...] | None
-    level: int
-    complete: bool
-    states: int
+    done: int
+    live: int
+    finishing: tuple[int, ...]
+    led: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A move from a state.
 
     Attributes:
         tasks: Mask of those that it runs.
         last: The one that runs last, if that matters.
         need: Bytes that live while it runs, at most.
-        change: Bytes by which what lives grows.
+        begun: Bytes that it begins.
         smallest: No other move from the state is a part of it.
     """
 
     tasks: int
     last: int | None
     need: int
-    change: int
+    begun: int
     smallest: bool
 
 
-def steps(region: Region, state: int, live: int) -> list[Step]:
+def beginning(region: Region) -> State:
+    """Before the first task."""
+    guards = region.guards
+    return State(0, region.live, tuple(guards.finishing.get(None, ())), tuple(guards.led.get(None, ())))
+
+
+def current(region: Region, state: State) -> State:
+    """The same state, with the moves that come into question by now."""
+    done = state.done
+    passed = [number for number in state.finishing if not region.finishing[number][0] & ~done]
+    if not passed:
+        return state
+    waiting = [number for number in state.finishing if region.finishing[number][0] & ~done]
+    led = [number for number in state.led if not done >> region.led[number].last & 1]
+    while passed:
+        number = passed.pop()
+        led.extend(region.guards.led.get(number, ()))
+        for other in region.guards.finishing.get(number, ()):
+            (waiting if region.finishing[other][0] & ~done else passed).append(other)
+    return State(done, state.live, tuple(waiting), tuple(led))
+
+
+def finished(region: Region, state: State, tasks: int) -> int:
+    """Bytes of the atoms that are finished when these tasks run from a state that is current."""
+    after = state.done | tasks
+    total = 0
+    open_ = [number for number in state.finishing if not region.finishing[number][0] & ~after]
+    while open_:
+        number = open_.pop()
+        total += region.finishing[number][1]
+        held = region.guards.finishing.get(number, ())
+        open_.extend(other for other in held if not region.finishing[other][0] & ~after)
+    return total
+
+
+def steps(region: Region, state: State) -> list[Step]:
     """The moves from a state that are worth a look."""
-    finished: dict[int, int] = {}
-    for closure, size in region.finishing.items():
-        if left := closure & ~state:
-            finished[left] = finished.get(left, 0) + size
+    done, live = state.done, state.live
     smallest: list[int] = []
-    for tasks in sorted(finished, key=int.bit_count):
+    for tasks in sorted({region.finishing[number][0] & ~done for number in state.finishing}, key=int.bit_count):
         if all(part & ~tasks for part in smallest):
             smallest.append(tasks)
-    found = [
-        Step(tasks, None, live + size, size - finished[tasks], smallest=True)
-        for tasks in smallest
-        if not tasks & region.noisy
-        for size in (region.begun(state, tasks),)
-    ]
-    found.extend(_led(region, state, live, finished, smallest))
+    found = []
+    for tasks in smallest:
+        if not tasks & region.noisy:
+            size = region.begun(done, tasks)
+            found.append(Step(tasks, None, live + size, size, smallest=True))
+    found.extend(_led(region, state, smallest))
     return found
 
 
-def _led(region: Region, state: int, live: int, finished: dict[int, int], smallest: list[int]) -> Iterator[Step]:
+def _led(region: Region, state: State, smallest: list[int]) -> Iterator[Step]:
     """Moves whose last task is given."""
-    for move in region.led:
+    for number in state.led:
+        move = region.led[number]
         bit = 1 << move.last
-        tasks = move.tasks & ~state
+        tasks = move.tasks & ~state.done
         if not tasks & bit or tasks & ~bit & region.noisy:
             continue
         parts = [part for part in smallest if not part & ~tasks and part != tasks]
         if not all(part & bit for part in parts):
             continue
-        size = region.begun(state, tasks)
-        need = live + size - region.donated(state | tasks & ~bit, move.last) + region.scratch[move.last]
-        freed = sum(gone for closure, gone in finished.items() if not closure & ~tasks)
-        yield Step(tasks, move.last, need, size - freed, smallest=not parts)
+        size = region.begun(state.done, tasks)
+        donated = region.donated(state.done | tasks & ~bit, move.last)
+        need = state.live + size - donated + region.scratch[move.last]
+        yield Step(tasks, move.last, need, size, smallest=not parts)
 
 
-@dataclass
-class _Frontier:
-    """States to look into, and moves put aside because they need more than the level.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search has come to.
 
     Attributes:
-        stack: (state, live), the next one last.
-        aside: (need, number, state, live, move), the least need first; the number makes the order definite.
-        reached: For each state met the (state, tasks, last) that led to it.
-        count: Moves put aside so far.
+        order: Tasks of the region, by their indices in the problem; None when none was found.
+        complete: Nothing was left out: without an order there is none under the ceiling.
     """
 
-    stack: list[tuple[int, int]]
-    aside: list[tuple[int, int, int, int, Step]] = field(default_factory=list)
-    reached: dict[int, tuple[int, int, int | None] | None] = field(default_factory=dict)
-    count: int = 0
+    order: tuple[int, ...] | None
+    complete: bool
 
-    def put_aside(self, state: int, live: int, step: Step) -> None:
-        heapq.heappush(self.aside, (step.need, self.count, state, live, step))
-        self.count += 1
 
-    def go(self, state: int, live: int, step: Step) -> tuple[int, int] | None:
-        """The state after a move, with what lives then; None when it has been met."""
-        after = state | step.tasks
-        if after in self.reached:
-            return None
-        self.reached[after] = (state, step.tasks, step.last)
-        return after, live + step.change
+class Search:
+    """A search that can be taken up again.
 
-    def path(self, region: Region, state: int) -> tuple[int, ...]:
+    Attributes:
+        level: Bytes that every schedule needs at least, given that every one needs the level it began with; the
+            ceiling once there is none under it.
+        states: How many have been looked into.
+    """
+
+    def __init__(self, region: Region, level: int, ceiling: int, prefer: Preference | None = None) -> None:
+        """Prepare a search.
+
+        Args:
+            region: What to order.
+            level: Bytes that every schedule needs, or up to which all are equally good.
+            ceiling: Bytes that a schedule must stay below to be of interest; may be lowered at any time.
+            prefer: Which states to look into first; None: those after which least lives.
+        """
+        self.region = region
+        self.level = max(level, region.live)
+        self.ceiling = ceiling
+        self.states = 0
+        self._prefer = prefer
+        first = beginning(region)
+        self._stack = [first]
+        # The least need first; the number makes the order of equal needs definite.
+        self._aside: list[tuple[int, int, State, Step]] = []
+        self._put_aside = 0
+        self._reached: dict[int, tuple[int, int, int | None] | None] = {first.done: None}
+
+    def run(self, limit: int) -> Found:
+        """Look into so many more states at most, for an order with the smallest peak below the ceiling."""
+        end = self.states + limit
+        while self.level < self.ceiling:
+            while self._stack:
+                if self.states >= end:
+                    return Found(None, complete=False)
+                state = self._stack.pop()
+                if state.done == self.region.full:
+                    return Found(self._path(state.done), complete=True)
+                self.states += 1
+                self._look(current(self.region, state))
+            if not self._aside:
+                break
+            self.level = max(self.level, self._aside[0][0])
+            while self._aside and self._aside[0][0] <= self.level:
+                _, _, state, step = heapq.heappop(self._aside)
+                self._stack.extend(self._go(state, step))
+        self.level = max(self.level, self.ceiling)
+        return Found(None, complete=True)
+
+    def _look(self, state: State) -> None:
+        """Follow the moves from a state, or the one that may go at once."""
+        ahead: list[State] = []
+        found = steps(self.region, state)
+        within = [step for step in found if step.need <= self.level]
+        for step in within:
+            if step.smallest and step.begun <= finished(self.region, state, step.tasks):
+                self._stack.extend(self._go(state, step))
+                return
+        for step in within:
+            ahead.extend(self._go(state, step))
+        for step in found:
+            if self.level < step.need < self.ceiling:
+                heapq.heappush(self._aside, (step.need, self._put_aside, state, step))
+                self._put_aside += 1
+        prefer = self._prefer
+        if prefer is None:
+            ahead.sort(key=lambda after: (-after.live, after.done.bit_count()))
+        else:
+            ahead.sort(key=lambda after: -prefer(after.done, after.live))
+        self._stack.extend(ahead)
+
+    def _go(self, state: State, step: Step) -> Iterator[State]:
+        """The state after a move, unless it has been met."""
+        after = state.done | step.tasks
+        if after not in self._reached:
+            self._reached[after] = (state.done, step.tasks, step.last)
+            live = state.live + step.begun - finished(self.region, state, step.tasks)
+            yield State(after, live, state.finishing, state.led)
+
+    def _path(self, done: int) -> tuple[int, ...]:
         """The tasks up to a state, in the order in which they run."""
         legs = []
-        while (came := self.reached[state]) is not None:
+        while (came := self._reached[done]) is not None:
             legs.append(came)
-            state = came[0]
-        return tuple(task for _, tasks, last in reversed(legs) for task in region.sequence(tasks, last))
+            done = came[0]
+        return tuple(task for _, tasks, last in reversed(legs) for task in self.region.sequence(tasks, last))
 
 
-def search(region: Region, level: int, ceiling: int, limit: int, prefer: Preference | None = None) -> Found:
-    """An order of the region with the smallest peak, if that is below the ceiling.
-
-    Args:
-        region: What to order.
-        level: Bytes that every schedule needs, or up to which all are equally good.
-        ceiling: Bytes that a schedule must stay below to be of interest.
-        limit: Number of states to look into at most.
-        prefer: Which states to look into first; None: those after which least lives.
-
-    Returns:
-        The order, and the level to which the search rose.
-    """
-    full = region.full
-    level = max(level, region.live)
-    if level >= ceiling:
-        return Found(None, level, complete=True, states=0)
-    frontier = _Frontier([(0, region.live)], reached={0: None})
-    states = 0
-    while True:
-        while frontier.stack:
-            state, live = frontier.stack.pop()
-            if state == full:
-                return Found(frontier.path(region, state), level, complete=True, states=states)
-            if states >= limit:
-                return Found(None, level, complete=False, states=states)
-            states += 1
-            _look(region, frontier, (state, live), (level, ceiling), prefer)
-        if not frontier.aside:
-            return Found(None, ceiling, complete=True, states=states)
-        level = max(level, frontier.aside[0][0])
-        while frontier.aside and frontier.aside[0][0] <= level:
-            _, _, state, live, step = heapq.heappop(frontier.aside)
-            if (met := frontier.go(state, live, step)) is not None:
-                frontier.stack.append(met)
-
-
-def _look(
-    region: Region, frontier: _Frontier, here: tuple[int, int], between: tuple[int, int], prefer: Preference | None
-) -> None:
-    """Follow the moves from a state, or the one that may go at once."""
-    state, live = here
-    level, ceiling = between
-    found = steps(region, state, live)
-    free = [step for step in found if step.smallest and step.change <= 0 and step.need <= level]
-    if free:
-        met = frontier.go(state, live, min(free, key=lambda step: step.change))
-        frontier.stack.extend([] if met is None else [met])
-        return
-    ahead = []
-    for step in found:
-        if step.need > level:
-            if step.need < ceiling:
-                frontier.put_aside(state, live, step)
-        elif (met := frontier.go(state, live, step)) is not None:
-            ahead.append(met)
-    if prefer is None:
-        ahead.sort(key=lambda met: (-met[1], met[0].bit_count()))
-    else:
-        ahead.sort(key=lambda met: -prefer(*met))
-    frontier.stack.extend(ahead)
-
-
-__all__ = ["Found", "Preference", "Step", "search", "steps"]
+__all__ = ["Found", "Preference", "Search", "State", "Step", "beginning", "current", "finished", "steps"]
