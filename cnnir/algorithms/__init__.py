@@ -2,5 +2,23 @@
 
 from cnnir.algorithms import today
 from cnnir.algorithms.base import Call, Tensor, workspaces
+from cnnir.algorithms.choosing import Choice, choose, front
+from cnnir.algorithms.profile import PROFILES, SERVER, Profile
+from cnnir.algorithms.ways import Unknown, Way, alternatives, ways
 
-__all__ = ["Call", "Tensor", "today", "workspaces"]
+__all__ = [
+    "PROFILES",
+    "SERVER",
+    "Call",
+    "Choice",
+    "Profile",
+    "Tensor",
+    "Unknown",
+    "Way",
+    "alternatives",
+    "choose",
+    "front",
+    "today",
+    "ways",
+    "workspaces",
+]

@@ -5,7 +5,7 @@ NumPy may reuse a temporary for a result (from 256 KiB on): up to one array of t
 
 from collections.abc import Mapping
 
-from cnnir.algorithms.base import Call, in_float32, workspaces
+from cnnir.algorithms.base import Call, Tensor, in_float32, workspaces
 from cnnir.ops import (
     Cast,
     Celu,
@@ -66,11 +66,17 @@ _SHORT_GELU = Gelu("tanh")
 @in_float32
 def function(op: Function, call: Call) -> int:
     """Formulas of whole arrays need their temporaries, a single call that writes where it is told needs nothing."""
-    wide, truths = (4, 0) if op == _SHORT_GELU else TEMPORARIES.get(type(op), (0, 0))
     data = call.input(0)
+    each, _ = temporaries(op, data)
+    return each * data.elements
+
+
+def temporaries(op: Op, data: Tensor) -> tuple[int, int]:
+    """Bytes an element of the temporaries that live at once, and how many arrays they are."""
+    wide, truths = (4, 0) if op == _SHORT_GELU else TEMPORARIES.get(type(op), (0, 0))
     # A whole number with a fraction added to it is a float64.
     itemsize = 8 if isinstance(op, Shrink) and not data.dtype.is_float else data.itemsize
-    return data.elements * (wide * itemsize + truths)
+    return wide * itemsize + truths, wide + truths
 
 
 @workspaces.rule(Relu, Clip)
