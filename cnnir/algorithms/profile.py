@@ -29,10 +29,10 @@ class Profile:
     rates: Mapping[Kind, float]
 
     def __post_init__(self) -> None:
-        missing = [kind for kind in KINDS if kind not in self.rates]
-        odd = [kind for kind, rate in self.rates.items() if kind not in KINDS or not 0 < rate < math.inf]
+        missing = [f"no {kind}" for kind in KINDS if kind not in self.rates]
+        odd = [f"{kind}: {rate!r}" for kind, rate in self.rates.items() if kind not in KINDS or not 0 < rate < math.inf]
         if missing or odd:
-            got = ", ".join([*(f"no {kind}" for kind in missing), *(f"{kind}: {self.rates[kind]!r}" for kind in odd)])
+            got = ", ".join((*missing, *odd))
             raise CnnirError("costs-profile", "a profile has a positive rate for each kind of work", got=got)
         object.__setattr__(self, "rates", MappingProxyType(dict(self.rates)))
 

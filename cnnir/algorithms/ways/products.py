@@ -31,8 +31,8 @@ def matmul(op: MatMul, call: Call) -> Iterator[Way]:
     columns = right.shape[-1] if len(right.shape) > 1 else 1
     stack = math.prod(right.shape[:-2])
     # One matrix for the whole stack of the others is one product of all their rows.
-    work = _product(out.elements // max(columns * stack, 1), inner, columns, out.itemsize)
-    work = tuple((kind, amount * stack) for kind, amount in work)
+    single = _product(out.elements // max(columns * stack, 1), inner, columns, out.itemsize)
+    work: Work = tuple((kind, amount * stack) for kind, amount in single)
     yield kernel(op, call, (*work, ("copy", out.bytes)))
     yield Way("product", 0, work)
 
