@@ -1,7 +1,8 @@
 """A second opinion on plans: naive, byte by byte, from the graph and the plan's JSON alone.
 
-Nothing here rests on `cnnir.plan` or `cnnir.passes`. Each byte of each pool carries a label that says which byte of
-which value it holds. Executing the steps paints labels; a read looks at every byte of the value and compares.
+Nothing here rests on `cnnir.plan` or `cnnir.passes`. All pools together are one array of labels, one a byte. What a
+value is made of is an array of labels too: fresh ones for what is computed, and for what is only shown or copied the
+operands' own, moved about by NumPy as the op says. Executing the steps paints labels; a read looks at every byte.
 """
 
 import json
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 
 from cnnir.graph import Graph, Node
 from cnnir.types import DType
+from tests.plan import oracle_figures
+from tests.plan.oracle_moves import moved
 
-Bytes = NDArray[np.int64]
+Labels = NDArray[np.int64]
 
 _SPAN = 1 << 32
 """Labels of one value: its number times this, plus the byte's position."""
@@ -24,7 +27,17 @@ class WrongPlanError(Exception):
 
 
 def complaint(graph: Graph, text: str) -> str | None:
-    """What is wrong with the plan in the JSON text, None when a run in its pools gives what the graph says."""
+    """What is wrong with the plan in the JSON text.
+
+    Returns:
+        None when its figures are right, and a run in its pools gives what the graph says.
+    """
+    document = json.loads(text)
+    return oracle_figures.complaint(document) or complaint_of_contents(graph, text)
+
+
+def complaint_of_contents(graph: Graph, text: str) -> str | None:
+    """The same of what the bytes hold alone, whatever lives and figures the plan claims."""
     try:
         _Run(graph, json.loads(text)).run()
     except WrongPlanError as wrong:
@@ -38,134 +51,239 @@ class _Run:
     def __init__(self, graph: Graph, document: Any) -> None:
         self.graph = graph
         self.document = document
-        self.memory = {pool["name"]: np.full(pool["bytes"], -1, np.int64) for pool in document["pools"]}
+        self.base: dict[str, int] = {}
+        self.end: dict[str, int] = {}
+        size = 0
+        for pool in document["pools"]:
+            self.base[pool["name"]], size = size, size + pool["bytes"]
+            self.end[pool["name"]] = size
+        self.memory = np.full(size, -1, np.int64)
         self.numbers = {value.name: number for number, value in enumerate(graph.values)}
-        # The value whose bytes a view shows: its own name for all that is computed.
-        self.root: dict[str, str] = {}
-        self.places: dict[str, dict[str, tuple[Bytes, Bytes]]] = {}
+        self.places: dict[str, Labels] = {}
+        self.data: dict[str, Labels] = {}
 
     def run(self) -> None:
         for name, value in self.document["values"].items():
-            self.places[name] = dict(self._place(name, value))
+            if name not in self.numbers or self.graph.value(name).weight is not None:
+                raise WrongPlanError(f"{name} is no value to be stored")
+            self._check_type(name, value)
+            if value["pieces"] is not None:
+                self.places[name] = self._place(name, value)
         for value in self.graph.inputs:
-            self._paint(value.name, value.name)
-        done: list[str] = []
+            self.write(value.name, self.fresh(value.name))
         for step in self.document["steps"]:
-            for name in step["nodes"]:
-                self._node(self.graph.node(name), step)
-                done.append(name)
-        if sorted(done) != sorted(node.name for node in self.graph.nodes):
-            raise WrongPlanError("not every node runs once")
+            _Step(self, step).run()
+        self._check_nodes()
         for value in self.graph.outputs:
             if value.weight is None:
-                self._look(value.name, "the end")
+                self.look(value.name, "the end")
 
-    def _node(self, node: Node, step: Any) -> None:
-        read = [value.name for value in node.operands if value.weight is None]
-        for name in read:
-            self._look(name, node.name)
-        for source, target in step["donations"]:
-            if not all(self._alike(source, target, pool) for pool in self.memory):
-                raise WrongPlanError(f"{source} is donated to {target}, which lies elsewhere")
-        if step["algorithm"] == "view":
-            # Nothing is moved: what is there must be what the op says.
-            for value in node.outputs:
-                viewed = node.inputs[0] if node.op.view and value.index == 0 else None
-                self.root[value.name] = self.root.get(viewed.name, "") if viewed is not None else value.name
-        else:
-            for value in node.outputs:
-                for name in read:
-                    self._may_write(node, value.name, name, step)
-            self._use_scratch(node, step, [*read, *(value.name for value in node.outputs)])
-            for value in node.outputs:
-                self._paint(value.name, value.name)
-        for value in node.outputs:
-            self._look(value.name, node.name)
+    def _check_nodes(self) -> None:
+        """Each node has run, and only what was never stored has run again."""
+        done = [name for step in self.document["steps"] for name in step["nodes"]]
+        for node in self.graph.nodes:
+            times = done.count(node.name)
+            stored = any(value.name in self.places for value in node.outputs)
+            if times == 0 or (times > 1 and stored):
+                raise WrongPlanError(f"{node.name} runs {times} times")
 
-    def _use_scratch(self, node: Node, step: Any, needed: list[str]) -> None:
-        """Workspace may be written at any moment of the step."""
-        if (scratch := step["scratch"]) is None:
-            return
-        where = np.arange(scratch["offset"], scratch["offset"] + scratch["bytes"], dtype=np.int64)
-        if where.size and (where[0] < 0 or where[-1] >= self.memory[scratch["pool"]].size):
-            raise WrongPlanError(f"the scratch of {node.name} lies outside of its pool")
-        if any(np.intersect1d(where, self._bytes(name, scratch["pool"])[0]).size for name in needed):
-            raise WrongPlanError(f"the scratch of {node.name} lies over what it reads or writes")
-        self.memory[scratch["pool"]][where] = -1
+    # Places
 
-    def _may_write(self, node: Node, target: str, source: str, step: Any) -> None:
-        """While the node computes, no byte it still has to read may be written."""
-        for pool in self.memory:
-            from_, _ = self._bytes(source, pool)
-            to, _ = self._bytes(target, pool)
-            if not np.intersect1d(from_, to).size:
-                continue
-            same = self._alike(source, target, pool)
-            types = self.graph.value(source).type == self.graph.value(target).type
-            if not (node.op.in_place and same and types and [source, target] in step["donations"]):
-                raise WrongPlanError(f"{node.name} writes {target} over {source}")
-
-    def _alike(self, left: str, right: str, pool: str) -> bool:
-        """Does each byte of the one lie where the same byte of the other lies?"""
-        pairs = zip(self._bytes(left, pool), self._bytes(right, pool), strict=True)
-        return all(np.array_equal(one, other) for one, other in pairs)
-
-    def _place(self, name: str, value: Any) -> list[tuple[str, tuple[Bytes, Bytes]]]:
-        """For each pool, the value's bytes in order of their position in the row-major value, and these positions."""
-        graph_type = str(self.graph.value(name).type)
-        if graph_type != f"{value['dtype']}[{', '.join(map(str, value['shape']))}]":
+    def _check_type(self, name: str, value: Any) -> None:
+        if str(self.graph.value(name).type) != f"{value['dtype']}[{', '.join(map(str, value['shape']))}]":
             raise WrongPlanError(f"{name} has another type")
-        itemsize = DType(value["dtype"]).numpy.itemsize
-        shape = tuple(value["shape"])
-        order = np.arange(int(np.prod(shape, dtype=np.int64)), dtype=np.int64).reshape(shape)
+
+    def _place(self, name: str, value: Any) -> Labels:
+        """The address of each byte of the value, with one axis more than it has: the bytes of an element."""
+        shape, itemsize = tuple(value["shape"]), DType(value["dtype"]).numpy.itemsize
+        place = np.full((*shape, itemsize), -1, np.int64)
         covered = np.zeros(shape, np.int64)
-        found: dict[str, list[tuple[Bytes, Bytes]]] = {pool: [] for pool in self.memory}
-        for piece in value["pieces"] or []:
+        for piece in value["pieces"]:
             box = tuple(slice(o, o + n) for o, n in zip(piece["origin"], piece["shape"], strict=True))
-            part = order[box]
-            if part.shape != tuple(piece["shape"]) or min(piece["origin"], default=0) < 0:
+            if covered[box].shape != tuple(piece["shape"]) or min(piece["origin"], default=0) < 0:
                 raise WrongPlanError(f"{name} has a piece outside of itself")
             covered[box] += 1
-            offsets = np.full(part.shape, piece["offset"], np.int64)
-            for axis, stride in enumerate(piece["strides"]):
-                steps = np.arange(part.shape[axis], dtype=np.int64) * stride
-                offsets += steps.reshape((-1,) + (1,) * (part.ndim - axis - 1))
-            inside = np.arange(itemsize, dtype=np.int64)
-            found[piece["pool"]].append(
-                ((offsets[..., None] + inside).ravel(), (part[..., None] * itemsize + inside).ravel())
-            )
+            steps = np.indices(tuple(piece["shape"]), np.int64)
+            offsets = piece["offset"] + np.tensordot(np.array(piece["strides"], np.int64), steps, 1)
+            bytes_ = np.asarray(offsets)[..., None] + np.arange(itemsize)
+            if bytes_.size and (bytes_.min() < 0 or bytes_.max() >= self.end[piece["pool"]] - self.base[piece["pool"]]):
+                raise WrongPlanError(f"{name} lies outside of pool {piece['pool']}")
+            place[box] = bytes_ + self.base[piece["pool"]]
         if not np.all(covered == 1):
             raise WrongPlanError(f"{name} is not covered once")
-        return [(pool, self._sorted(name, pool, parts)) for pool, parts in found.items() if parts]
-
-    def _sorted(self, name: str, pool: str, parts: list[tuple[Bytes, Bytes]]) -> tuple[Bytes, Bytes]:
-        where = np.concatenate([part[0] for part in parts])
-        positions = np.concatenate([part[1] for part in parts])
-        if where.size and (where.min() < 0 or where.max() >= self.memory[pool].size):
-            raise WrongPlanError(f"{name} lies outside of pool {pool}")
-        if np.unique(where).size != where.size:
+        if np.unique(place).size != place.size:
             raise WrongPlanError(f"{name} lies over itself")
-        order = np.argsort(positions)
-        return where[order], positions[order]
+        return place
 
-    def _bytes(self, name: str, pool: str) -> tuple[Bytes, Bytes]:
-        nothing = np.zeros(0, np.int64)
-        return self.places.get(name, {}).get(pool, (nothing, nothing))
+    # Bytes
 
-    def _paint(self, name: str, root: str) -> None:
-        self.root[name] = root
-        for pool, (where, positions) in self.places.get(name, {}).items():
-            self.memory[pool][where] = self.numbers[root] * _SPAN + positions
+    def fresh(self, name: str) -> Labels:
+        """Labels of a value that is computed, the same whenever it is."""
+        value = self.document["values"][name]
+        shape = (*value["shape"], DType(value["dtype"]).numpy.itemsize)
+        return self.numbers[name] * _SPAN + np.arange(int(np.prod(shape)), dtype=np.int64).reshape(shape)
 
-    def _look(self, name: str, reader: str) -> None:
-        root = self.root.get(name)
-        if root is None or root not in self.numbers:
+    def write(self, name: str, labels: Labels) -> None:
+        self.data[name] = labels
+        self.memory[self.at(name)] = labels
+
+    def at(self, name: str) -> Labels:
+        if name not in self.places:
+            raise WrongPlanError(f"{name} is nowhere")
+        return self.places[name]
+
+    def look(self, name: str, reader: str) -> Labels:
+        """What a value is made of, found in its bytes."""
+        if name not in self.data:
             raise WrongPlanError(f"{reader} finds {name} not made yet")
-        if name not in self.places or (not self.places[name] and self._size(name)):
-            raise WrongPlanError(f"{reader} finds {name} nowhere")
-        for pool, (where, positions) in self.places[name].items():
-            if not np.array_equal(self.memory[pool][where], self.numbers[root] * _SPAN + positions):
-                raise WrongPlanError(f"{reader} finds something else where {name} should be")
+        if not np.array_equal(self.memory[self.at(name)], self.data[name]):
+            raise WrongPlanError(f"{reader} finds something else where {name} should be")
+        return self.data[name]
 
-    def _size(self, name: str) -> int:
-        return int(np.prod(self.document["values"][name]["shape"], dtype=np.int64))
+
+class _Step:
+    """One step of a run."""
+
+    def __init__(self, run: _Run, step: Any) -> None:
+        self.of = run
+        self.step = step
+        self.nodes: list[Node] = [run.graph.node(name) for name in step["nodes"]]
+        self.label = " ".join(step["nodes"])
+        self.made = [value.name for node in self.nodes for value in node.outputs]
+        self.read = {v.name for node in self.nodes for v in node.operands if v.weight is None} - set(self.made)
+        self.written = [name for name in self.made if name in run.places]
+
+    def run(self) -> None:
+        if len(set(self.made)) != len(self.made) or any(name in self.of.data for name in self.written):
+            raise WrongPlanError(f"{self.label} makes something twice")
+        if set(self.step["reads"]) != self.read or set(self.step["writes"]) != set(self.written):
+            raise WrongPlanError(f"{self.label} reads or writes something else")
+        # All that comes from outside is looked at when the step begins; in here, a node needs what stands before it.
+        found = {name: self.of.look(name, self.label) for name in self.read}
+        self._use_scratch()
+        algorithm = self.step["algorithm"]
+        if algorithm in ("view", "join"):
+            self._move(found, copied=algorithm == "join")
+            return
+        for node in self.nodes:
+            missing = [value.name for value in node.operands if value.weight is None and value.name not in found]
+            if missing:
+                raise WrongPlanError(f"{node.name} runs before {missing[0]} is there")
+            found.update((value.name, self.of.fresh(value.name)) for value in node.outputs)
+        self._check_overwriting()
+        for name in self.written:
+            self.of.write(name, found[name])
+        for name in self.written:
+            self.of.look(name, self.label)
+
+    def _use_scratch(self) -> None:
+        """Workspace may be written at any moment of the step."""
+        if (scratch := self.step["scratch"]) is None:
+            return
+        begin, size = self.of.base[scratch["pool"]] + scratch["offset"], scratch["bytes"]
+        if scratch["offset"] < 0 or size < 0 or begin + size > self.of.end[scratch["pool"]]:
+            raise WrongPlanError(f"the scratch of {self.label} lies outside of its pool")
+        where = np.arange(begin, begin + size)
+        if any(np.intersect1d(where, self.of.places[name]).size for name in [*self.read, *self.written]):
+            raise WrongPlanError(f"the scratch of {self.label} lies over what it reads or writes")
+        self.of.memory[where] = -1
+        if scratch["strips"] and not self._strips_fit(scratch["strips"]):
+            raise WrongPlanError(f"the strips of {self.label} are too short")
+
+    def _strips_fit(self, strips: int) -> bool:
+        """Some value that is never whole has so many rows of so many channels in these bytes."""
+        rows, channels = self.step["tile"]
+        for name in self.made:
+            shape = self.of.document["values"][name]["shape"]
+            if name not in self.of.places and len(shape) > 2 and rows <= shape[2]:
+                row = self.of.fresh(name)[0, :channels, 0]
+                if row.size * rows <= strips:
+                    return True
+        return False
+
+    def _move(self, found: dict[str, Labels], *, copied: bool) -> None:
+        """A step that computes nothing: its outputs are made of its operands."""
+        if len(self.nodes) != 1 or self.step["donations"] or self.step["scratch"] is not None:
+            raise WrongPlanError(f"{self.label} is more than a view or join")
+        (node,) = self.nodes
+        if copied and node.op.kind != "Concat":
+            raise WrongPlanError(f"{self.label} joins nothing")
+        operands: list[Labels] = []
+        for value in node.operands:
+            if value.weight is None:
+                operands.append(found[value.name])
+            elif copied:
+                # A constant's bytes are nobody's: labels that stand nowhere else.
+                shape = value.weight.array().shape
+                count = value.weight.array().nbytes
+                labels = -(self.of.numbers[value.name] + 2) * _SPAN + np.arange(count)
+                operands.append(labels.reshape(*shape, -1))
+            else:
+                raise WrongPlanError(f"{self.label} shows a constant, which lies in no pool")
+        results = moved(node, operands)
+        if results is None or len(results) != len(node.outputs):
+            raise WrongPlanError(f"{self.label} computes, and cannot be a view")
+        for value, labels in zip(node.outputs, results, strict=True):
+            if copied:
+                self._copy(value.name, labels, found)
+            self.of.data[value.name] = labels
+            self.of.look(value.name, self.label)
+
+    def _copy(self, name: str, labels: Labels, found: dict[str, Labels]) -> None:
+        """Write those bytes that are not there yet; none of them may be an operand's."""
+        place = self.of.at(name)
+        changed = place[self.of.memory[place] != labels]
+        if any(np.intersect1d(changed, self.of.places[source]).size for source in found):
+            raise WrongPlanError(f"{self.label} copies over what it reads")
+        self.of.memory[place] = labels
+
+    # In place
+
+    def _check_overwriting(self) -> None:
+        """While the step computes, no byte that it still has to read may be written."""
+        donations = [tuple(pair) for pair in self.step["donations"]]
+        for source, target in donations:
+            if source not in self.read or target not in self.written:
+                raise WrongPlanError(f"{self.label} does not have {source} to donate to {target}")
+            if not np.array_equal(self.of.places[source].ravel(), self.of.places[target].ravel()):
+                raise WrongPlanError(f"{source} is donated to {target}, which lies elsewhere")
+        for target in self.written:
+            for source in self.read:
+                if not np.intersect1d(self.of.places[source], self.of.places[target]).size:
+                    continue
+                types = self.of.graph.value(source).type == self.of.graph.value(target).type
+                if (source, target) not in donations or not types or not self._elementwise(source, target):
+                    raise WrongPlanError(f"{self.label} writes {target} over {source}")
+
+    def _elementwise(self, source: str, target: str) -> bool:
+        """Each element of the target needs, of the source, the element below it alone, and is the last to need it."""
+        maker = next(i for i, node in enumerate(self.nodes) if target in {value.name for value in node.outputs})
+        reaching = [i for i, node in enumerate(self.nodes) if self._depends(node, source)]
+        before = [self.nodes[i] for i in reaching if i <= maker]
+        behind = [self.nodes[i] for i in reaching if i > maker]
+        same = {source}
+        for node in before:
+            if node.op.view and self._first(node) in same:
+                same.add(node.outputs[0].name)
+        late = any(same & {value.name for value in node.operands} for node in behind)
+        needed = self.nodes[maker] in before
+        return needed and not late and all(
+            node.op.in_place or (node.op.view and not self._depends_otherwise(node, source)) for node in before
+        )  # fmt: skip
+
+    def _first(self, node: Node) -> str:
+        return node.inputs[0].name if node.inputs[0] is not None else ""
+
+    def _depends_otherwise(self, node: Node, source: str) -> bool:
+        """Does a view use the source as anything but what it shows?"""
+        return any(self._comes_of(value.name, source) for value in node.operands if value is not node.inputs[0])
+
+    def _depends(self, node: Node, source: str) -> bool:
+        return any(self._comes_of(value.name, source) for value in node.operands)
+
+    def _comes_of(self, name: str, source: str) -> bool:
+        """Is it the source, or made from it in this step?"""
+        if name == source:
+            return True
+        maker = next((node for node in self.nodes if name in {value.name for value in node.outputs}), None)
+        return maker is not None and self._depends(maker, source)

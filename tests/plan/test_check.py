@@ -748,7 +748,7 @@ def test_on_places_alone_oracle_and_contents_agree(data: st.DataObject) -> None:
     *_, (graph, plan) = spoilt(data, places)
     assume(all(fits_its_storage(plan, name) for name in plan.values))
     error = failure(lambda: check_contents(plan))
-    assert (error is None) == (oracle.complaint(graph, plan.to_json()) is None)
+    assert (error is None) == (oracle.complaint_of_contents(graph, plan.to_json()) is None)
     assert error is None or error.code == "plan-contents"
 
 

@@ -9,18 +9,21 @@ import pytest
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph
 from cnnir.plan import JOIN, KERNEL, VIEW, MemoryPlan, Piece, Scratch
-from tests.plan import handmade, plans
+from tests.plan import handmade, oracle, plans
 from tests.plan.samples import SAMPLES
 
 each_sample = pytest.mark.parametrize("name", SAMPLES)
 
 
 def refused(plan: MemoryPlan, graph: Graph | None, *codes: str) -> None:
-    """All else made to fit, the plan is refused in one line with one of these codes."""
+    """All else made to fit, the plan is refused in one line with one of these codes; the oracle sees it too."""
+    mended = plans.figures_mended(plans.lives_mended(plan))
     with pytest.raises(CnnirError) as caught:
-        plans.figures_mended(plans.lives_mended(plan)).check(graph)
+        mended.check(graph)
     assert caught.value.code in codes
     assert "\n" not in str(caught.value)
+    if graph is not None and caught.value.code != "plan-structure":
+        assert oracle.complaint(graph, mended.to_json()) is not None
 
 
 def spanning(plan: MemoryPlan, name: str, **changes: Sequence[Any]) -> MemoryPlan:
@@ -40,6 +43,7 @@ def test_good_plans_pass_and_travel(name: str) -> None:
     graph, plan = SAMPLES[name]
     plan.check()
     plan.check(graph)
+    assert oracle.complaint(graph, plan.to_json()) is None
     assert MemoryPlan.from_json(plan.to_json()) == plan
 
 

@@ -1,0 +1,116 @@
+"""The oracle's part about lives and figures: bytes are counted one by one at every step."""
+
+from typing import Any
+
+import numpy as np
+
+
+def complaint(document: Any) -> str | None:
+    """What is wrong with lives, alignment or figures of a plan, None when they are those of its steps."""
+    pools = {pool["name"]: pool for pool in document["pools"]}
+    if len(pools) != len(document["pools"]):
+        return "two pools bear one name"
+    for check in (_places, _slices, _uses, _crowding, _totals):
+        if found := check(document, pools):
+            return found
+    return None
+
+
+def _places(document: Any, pools: Any) -> str | None:
+    for index, storage in enumerate(document["storages"]):
+        pool = pools.get(storage["pool"])
+        if pool is None or storage["offset"] + storage["bytes"] > pool["bytes"]:
+            return f"storage {index} lies in no pool"
+        if storage["aligned"] and storage["offset"] % pool["alignment"]:
+            return f"storage {index} is not aligned"
+        if not 0 <= storage["first"] <= storage["last"] < len(document["steps"]):
+            return f"storage {index} lives outside of the steps"
+    for name, value in document["values"].items():
+        for piece in value["pieces"] or []:
+            storage = document["storages"][piece["storage"]]
+            reach = [(n - 1) * stride for n, stride in zip(piece["shape"], piece["strides"], strict=True)]
+            low = piece["offset"] + sum(step for step in reach if step < 0)
+            high = piece["offset"] + sum(step for step in reach if step > 0)
+            empty = 0 in piece["shape"]
+            if storage["pool"] != piece["pool"]:
+                return f"a piece of {name} lies in another pool than its storage"
+            if not empty and not storage["offset"] <= low <= high < storage["offset"] + storage["bytes"]:
+                return f"a piece of {name} lies outside of its storage"
+    return None
+
+
+def _slices(document: Any, pools: Any) -> str | None:
+    """A storage off the alignment holds a part of something that has bytes below it."""
+    storages = document["storages"]
+    for index, storage in enumerate(storages):
+        if storage["aligned"] or not storage["bytes"]:
+            continue
+        within = False
+        for value in document["values"].values():
+            indices = {piece["storage"] for piece in value["pieces"] or [] if 0 not in piece["shape"]}
+            within = within or (
+                index in indices and any(storages[other]["offset"] < storage["offset"] for other in indices)
+            )
+        if not within:
+            return f"storage {index} is off the alignment, and no part of anything"
+    del pools
+    return None
+
+
+def _uses(document: Any, pools: Any) -> str | None:
+    last = len(document["steps"]) - 1
+    uses = [(name, 0) for name in document["inputs"]] + [(name, last) for name in document["outputs"]]
+    for number, step in enumerate(document["steps"]):
+        uses += [(name, number) for name in [*step["reads"], *step["writes"]]]
+    for name, number in uses:
+        if name not in document["values"]:
+            return f"{name} is nothing that the plan knows"
+        for piece in document["values"][name]["pieces"] or []:
+            storage = document["storages"][piece["storage"]]
+            if not storage["first"] <= number <= storage["last"]:
+                return f"{name} is used at step {number}, when its storage does not live"
+    del pools
+    return None
+
+
+def _crowding(document: Any, pools: Any) -> str | None:
+    """At every step each byte has one storage, or scratch, at most."""
+    for number, step in enumerate(document["steps"]):
+        taken = {name: np.zeros(max(pool["bytes"], 0), np.int64) for name, pool in pools.items()}
+        for storage in document["storages"]:
+            if storage["first"] <= number <= storage["last"]:
+                taken[storage["pool"]][storage["offset"] : storage["offset"] + storage["bytes"]] += 1
+        if (scratch := step["scratch"]) is not None:
+            if scratch["pool"] not in pools or scratch["offset"] % pools[scratch["pool"]]["alignment"]:
+                return f"the scratch of step {number} is not aligned"
+            if not 0 <= scratch["strips"] <= scratch["bytes"]:
+                return f"the strips of step {number} are longer than its scratch"
+            taken[scratch["pool"]][scratch["offset"] : scratch["offset"] + scratch["bytes"]] += 1
+        if any(bytes_.max(initial=0) > 1 for bytes_ in taken.values()):
+            return f"two storages share bytes at step {number}"
+    return None
+
+
+def _totals(document: Any, pools: Any) -> str | None:
+    counted = {name for name, pool in pools.items() if pool["counted"]}
+    peak = 0
+    ends = dict.fromkeys(pools, 0)
+    for storage in document["storages"]:
+        ends[storage["pool"]] = max(ends[storage["pool"]], storage["offset"] + storage["bytes"])
+    for number, step in enumerate(document["steps"]):
+        alive = [s for s in document["storages"] if s["first"] <= number <= s["last"] and s["pool"] in counted]
+        live = sum(storage["bytes"] for storage in alive)
+        if (scratch := step["scratch"]) is not None:
+            live += scratch["bytes"] if scratch["pool"] in counted else 0
+            ends[scratch["pool"]] = max(ends[scratch["pool"]], scratch["offset"] + scratch["bytes"])
+        peak = max(peak, live)
+    if any(pool["bytes"] != ends[name] for name, pool in pools.items()):
+        return "a pool is larger than what lies in it"
+    placement, order = document["bounds"]["placement"], document["bounds"]["order"]
+    total = sum(pools[name]["bytes"] for name in counted)
+    if (placement["bytes"], order["reached"], placement["reached"]) != (peak, peak, total):
+        return "the bounds are not the figures of the plan"
+    for bound in (placement, order):
+        if bound["bytes"] > bound["reached"] or (bound["status"] == "optimal") != (bound["bytes"] == bound["reached"]):
+            return "a bound does not fit its status"
+    return None
