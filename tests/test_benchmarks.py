@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import cnnir
-from benchmarks import dense, fuzz, large, light, zoo
+from benchmarks import dense, fuzz, large, light, plans, zoo
 from cnnir.weights import FileRange
 
 
@@ -50,3 +50,21 @@ def test_no_green_run_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
         fuzz.main(["--jobs", "0"])
     assert caught.value.code == 2
     assert "at least one process" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("argument", ["--jobs", "--graphs"])
+def test_no_green_run_of_no_plan(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same of plans."""
+    with pytest.raises(SystemExit) as caught:
+        plans.main([argument, "0"])
+    assert caught.value.code == 2
+    assert "at least one" in capsys.readouterr().err
+
+
+def test_random_plans_before_both_judges(capsys: pytest.CaptureFixture[str]) -> None:
+    """A few seeds of the long run."""
+    met, surprises = plans.judged(7)
+    assert not surprises
+    assert met["faults that both refuse"] > 10
+    assert plans.main(["--graphs", "2"]) == 0
+    assert "2 networks: 0 surprises" in capsys.readouterr().out

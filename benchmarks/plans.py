@@ -1,0 +1,135 @@
+"""A long run of random plans before two judges: the product's proof, and an oracle that shares no code with it.
+
+    python -m benchmarks.plans [--graphs N] [--first SEED] [--jobs N]
+
+Each seed gives a random network with branches, sums, concats, splits and views; for it the planner's plan under random
+options, and a plan drawn at random, fused and shared as it comes, in two pools, under random alignments. Both judges
+have to take both plans, and a run with all dead bytes spoilt before each step has to give the bits of a free run. Then
+the plans are spoilt in one way of each kind: what the oracle refuses, the proof has to refuse. Prints what was met,
+every surprise with its seed, and exits with 1 when there was one.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+
+from cnnir.errors import CnnirError
+from cnnir.graph import Graph
+from cnnir.interpreter import seeded_feed
+from cnnir.plan import MemoryPlan
+from tests.plan import oracle
+from tests.plan.drawn import drawn_plan
+from tests.plan.spoiling import SPOILERS
+from tests.random_graphs import random_graph
+
+CHUNK = 25
+"""Seeds that a process takes at a time."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """All seeds that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--graphs", type=int, default=1000, metavar="N", help="random networks (default: 1000)")
+    parser.add_argument("--first", type=int, default=1000, metavar="SEED", help="the first seed (default: 1000)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
+    options = parser.parse_args(argv)
+    if options.jobs < 1 or options.graphs < 1:
+        parser.error("--graphs, --jobs: at least one process has to check one seed")
+    begin, met, surprises = time.perf_counter(), Counter[str](), 0
+    seeds = range(options.first, options.first + options.graphs)
+    with ProcessPoolExecutor(options.jobs) as pool:
+        for found, told in pool.map(judged, seeds, chunksize=CHUNK):
+            met += found
+            surprises += len(told)
+            for line in told:
+                print(line, flush=True)
+    print(f"{len(seeds)} networks: {surprises} surprises, {time.perf_counter() - begin:.0f} s")
+    for name, count in sorted(met.items()):
+        print(f"  {count:9,} {name}")
+    return 1 if surprises else 0
+
+
+def judged(seed: int) -> tuple[Counter[str], list[str]]:
+    """What one seed's plans held, and what was wrong with them."""
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng, int(rng.integers(3, 24)))
+    met, surprises = Counter[str](), list[str]()
+    try:
+        for what, plan in (("planned", _planned(graph, rng)), ("drawn", drawn_plan(graph, rng))):
+            met.update(_kinds(what, plan))
+            surprises += [f"seed {seed}, {what}: {line}" for line in _wrong(graph, plan)]
+            surprises += [f"seed {seed}, {what}: {line}" for line in _overlooked(graph, plan, rng, met)]
+    except Exception as error:  # noqa: BLE001  whatever it is, it is a surprise
+        surprises.append(f"seed {seed}: {type(error).__name__}: {error}")
+    return met, surprises
+
+
+def _planned(graph: Graph, rng: np.random.Generator) -> MemoryPlan:
+    """The planner's plan, asked for at random."""
+    return graph.plan(
+        order="eager" if rng.integers(2) else "file",
+        alignment=int(rng.choice([4, 16, 64, 256])),
+        in_place=bool(rng.integers(4)),
+        count_inputs=bool(rng.integers(2)),
+        count_outputs=bool(rng.integers(2)),
+    )
+
+
+def _wrong(graph: Graph, plan: MemoryPlan) -> Iterator[str]:
+    """A right plan that is refused, or that gives other numbers."""
+    if complaint := oracle.complaint(graph, plan.to_json()):
+        yield f"the oracle refuses it: {complaint}"
+    if refusal := _refusal(graph, plan):
+        yield f"the proof refuses it: {refusal}"
+        return
+    if MemoryPlan.from_json(plan.to_json()) != plan:
+        yield "it does not come back from JSON"
+    given = seeded_feed(graph, 0)
+    free, planned = graph.run(given), graph.run(given, plan=plan, poison=True)
+    for name, array in free.items():
+        if not np.array_equal(planned[name], array, equal_nan=True):
+            yield f"{name} is not what a free run gives"
+
+
+def _overlooked(graph: Graph, plan: MemoryPlan, rng: np.random.Generator, met: Counter[str]) -> Iterator[str]:
+    """A spoilt plan that only the oracle refuses."""
+    for spoiler in SPOILERS:
+        spoilt = spoiler(plan, rng)
+        if spoilt is None or spoilt == plan:
+            continue
+        complaint, refusal = oracle.complaint(graph, spoilt.to_json()), _refusal(graph, spoilt)
+        met["faults that both refuse"] += bool(complaint and refusal)
+        met["changes that both take"] += not complaint and not refusal
+        met["changes that the proof alone refuses"] += bool(refusal) and not complaint
+        if complaint and not refusal:
+            yield f"{spoiler.__name__} is overlooked: {complaint}"
+
+
+def _refusal(graph: Graph, plan: MemoryPlan) -> CnnirError | None:
+    try:
+        plan.check(graph)
+    except CnnirError as error:
+        return error
+    return None
+
+
+def _kinds(what: str, plan: MemoryPlan) -> Iterator[str]:
+    """What the plan says, thing by thing."""
+    for step in plan.steps:
+        yield f"{what}: {step.algorithm} steps"
+        yield from [f"{what}: fused steps"] * (len(step.nodes) > 1)
+        yield from [f"{what}: results written over operands"] * len(step.donations)
+        yield from [f"{what}: steps with strips"] * (step.scratch is not None and step.scratch.strips > 0)
+    yield from [f"{what}: nodes computed again"] * (len(plan.order) - len(set(plan.order)))
+    yield from [f"{what}: values over several storages"] * sum(len(v.pieces or ()) > 1 for v in plan.values.values())
+    yield from [f"{what}: slices off the alignment"] * sum(not storage.aligned for storage in plan.storages)
+    yield from [f"{what}: pools in use"] * sum(pool.bytes > 0 for pool in plan.pools)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Random plans of all kinds: the proof and the oracle take the right ones, and both refuse each kind of fault."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from cnnir.errors import CnnirError
+from cnnir.graph import Graph
+from cnnir.plan import JOIN, VIEW, MemoryPlan
+from tests.plan import oracle
+from tests.plan.drawn import drawn_plan
+from tests.plan.spoiling import SPOILERS, Spoiler, exchanged_pieces
+from tests.plan.test_planned_runs import feed
+from tests.random_graphs import random_graph
+
+SEEDS = range(120)
+
+
+def drawn(seed: int) -> tuple[Graph, MemoryPlan, np.random.Generator]:
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng, int(rng.integers(3, 16)))
+    return graph, drawn_plan(graph, rng), rng
+
+
+def is_refused(plan: MemoryPlan, graph: Graph) -> bool:
+    try:
+        plan.check(graph)
+    except CnnirError as error:
+        assert error.code.startswith("plan-")  # noqa: PT017  most are refused
+        assert "\n" not in str(error)  # noqa: PT017
+        return True
+    return False
+
+
+def test_right_plans_are_taken_and_give_the_bits_of_a_free_run() -> None:
+    """With all that holds nothing needed spoilt before each step."""
+    met: Counter[str] = Counter()
+    for seed in SEEDS:
+        graph, plan, _ = drawn(seed)
+        plan.check(graph)
+        assert oracle.complaint(graph, plan.to_json()) is None
+        assert MemoryPlan.from_json(plan.to_json()) == plan
+        met["fused"] += sum(len(step.nodes) > 1 for step in plan.steps)
+        met["again"] += len(plan.order) - len(graph)
+        met["spanning"] += sum(len(value.pieces or ()) > 1 for value in plan.values.values())
+        met["unaligned"] += sum(not storage.aligned for storage in plan.storages)
+        met["strips"] += sum(step.scratch is not None and step.scratch.strips > 0 for step in plan.steps)
+        met["given"] += sum(len(step.donations) for step in plan.steps)
+        met["pools"] += plan.pools[1].bytes > 0
+        met.update(step.algorithm for step in plan.steps)
+        if seed % 3 == 0:
+            given = feed(graph)
+            free, planned = graph.run(given), graph.run(given, plan=plan, poison=True)
+            assert all(np.array_equal(planned[name], array) for name, array in free.items())
+    kinds = ("fused", "again", "spanning", "unaligned", "strips", "given", "pools", VIEW, JOIN)
+    assert min(met[kind] for kind in kinds) > 5, "of each kind there were some"
+
+
+@pytest.mark.parametrize("spoiler", SPOILERS)
+def test_both_refuse_each_kind_of_fault(spoiler: Spoiler) -> None:
+    """What the oracle refuses, the proof refuses; and the proof refuses no plan that would work, but for one kind."""
+    refused = 0
+    for seed in range(40):
+        graph, plan, rng = drawn(seed)
+        spoilt = spoiler(plan, rng)
+        if spoilt is None or spoilt == plan:
+            continue
+        complaint, verdict = oracle.complaint(graph, spoilt.to_json()), is_refused(spoilt, graph)
+        refused += complaint is not None
+        assert verdict or complaint is None
+        # A join into parts that do not lie as one array could be executed; the proof does not ask how.
+        assert complaint is not None or not verdict or spoiler is exchanged_pieces
+    assert refused >= 4
