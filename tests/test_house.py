@@ -135,8 +135,10 @@ def test_third_party_imports_are_dependencies() -> None:
     declared = {re.split(r"[<>=]", entry)[0] for entry in PROJECT["project"]["dependencies"]}
     # protobuf and ml_dtypes come with onnx, whose types they make.
     allowed = declared | set(sys.stdlib_module_names) | {"cnnir", "google", "ml_dtypes"}
-    used = {module.split(".")[0] for _, path in sources() for module, _ in imports(path)}
-    assert used <= allowed
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    optional = {re.split(r"[<>=]", entry)[0] for entries in extras for entry in entries}
+    used = {(module.split(".")[0], at_once) for _, path in sources() for module, at_once in imports(path)}
+    assert {name for name, at_once in used if at_once or name not in optional} <= allowed
 
 
 def test_packages_are_the_folders() -> None:

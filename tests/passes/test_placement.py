@@ -60,18 +60,18 @@ def stacked(order: tuple[Buffer, ...], alignment: int) -> int:
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(instances(), st.sampled_from([1, 4, 64, 256]))
 def test_nothing_overlaps(buffers: list[Buffer], alignment: int) -> None:
-    assert_sound(buffers, place(buffers, alignment), alignment)
+    assert_sound(buffers, place(buffers, alignment, effort=200), alignment)
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(instances(), st.sampled_from([1, 64]))
 def test_the_same_buffers_give_the_same_placement(buffers: list[Buffer], alignment: int) -> None:
-    assert place(buffers, alignment) == place(list(buffers), alignment)
+    assert place(buffers, alignment, effort=200) == place(list(buffers), alignment, effort=200)
 
 
 @pytest.mark.parametrize("alignment", [1, 64])
 def test_tiny_cases_against_the_optimum(alignment: int) -> None:
-    """Never below it, and above it by less than one alignment: by what padding under the topmost buffer costs."""
+    """The optimum, and the proof of it."""
     rng = np.random.default_rng(7)
     for _ in range(60):
         buffers = []
@@ -79,7 +79,7 @@ def test_tiny_cases_against_the_optimum(alignment: int) -> None:
             first = int(rng.integers(0, 6))
             buffers.append(Buffer(int(rng.integers(1, 9)) * 24, first, int(rng.integers(first, 6))))
         placement, least = place(buffers, alignment), optimum(buffers, alignment)
-        assert placement.bound <= aligned_peak(buffers, alignment) <= least <= placement.height < least + alignment
+        assert placement.bound <= aligned_peak(buffers, alignment) <= placement.proved == least == placement.height
 
 
 @pytest.mark.parametrize(
@@ -142,4 +142,4 @@ def test_alignment_at_each_step(buffers: list[Buffer], alignment: int) -> None:
         whole = sum(rounded(b.bytes, alignment) for b in live)
         least = max(least, min((whole - rounded(top.bytes, alignment) + top.bytes for top in live), default=0))
     assert aligned_peak(buffers, alignment) == least
-    assert place(buffers, alignment).height >= least
+    assert place(buffers, alignment, effort=0).height >= least

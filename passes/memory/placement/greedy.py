@@ -65,16 +65,21 @@ ORDERS: dict[str, _Key] = {
 }
 
 
-def greedy_placements(instance: Instance, seed: int) -> Iterator[tuple[str, list[int]]]:
-    """(how, bases in units) of every family, first and best fit, then again with some noise.
-
-    The generator is seeded and its numbers are the same on every machine, so the placements are too.
-    """
-    shapes = {index: Shape.of(instance.slices[index]) for index in instance.free}
+def greedy_placements(instance: Instance) -> Iterator[tuple[str, list[int]]]:
+    """(how, bases in units) of every family, first and best fit."""
+    shapes = _shapes(instance)
     for name, key in ORDERS.items():
         order = sorted(shapes, key=lambda index: (*key(shapes[index]), index))
         for fit in ("first", "best"):
             yield f"by {name}, {fit} fit", fill(instance, order, best_fit=fit == "best")
+
+
+def noisy_placements(instance: Instance, seed: int) -> Iterator[tuple[str, list[int]]]:
+    """(how, bases in units) of every family again, shaken a little more in each round: some near-ties decide.
+
+    The generator is seeded and its numbers are the same on every machine, so the placements are too.
+    """
+    shapes = _shapes(instance)
     generator = random.Random(seed)  # noqa: S311  nothing secret
     looks = len(ORDERS) * sum(len(instance.neighbours[index]) + 1 for index in shapes)
     rounds = max(min(_ROUNDS, _EFFORT // max(looks, 1)), 1)
@@ -84,6 +89,10 @@ def greedy_placements(instance: Instance, seed: int) -> Iterator[tuple[str, list
             keys = {index: tuple(part * shaken[index] for part in key(shape)) for index, shape in shapes.items()}
             order = sorted(shapes, key=lambda index: (keys[index], index))
             yield f"by {name} with some noise, first fit", fill(instance, order, best_fit=False)
+
+
+def _shapes(instance: Instance) -> dict[int, Shape]:
+    return {index: Shape.of(instance.slices[index]) for index in instance.free}
 
 
 def fill(instance: Instance, order: Sequence[int], *, best_fit: bool) -> list[int]:

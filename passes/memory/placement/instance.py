@@ -50,13 +50,7 @@ class Instance:
     @cached_property
     def neighbours(self) -> tuple[tuple[tuple[int, int, int], ...], ...]:
         """For each body (other, low, high): less the other's base, its own is at most `low` or at least `high`."""
-        found: list[list[tuple[int, int, int]]] = [[] for _ in self.bodies]
-        pairs = _clashes(self.slices)
-        for (one, other), clashes in pairs.items():
-            for low, high in _merged(clashes):
-                found[one].append((other, low, high))
-                found[other].append((one, -high, -low))
-        return tuple(tuple(row) for row in found)
+        return neighbours_of(self.slices)
 
     def height(self, bases: Sequence[int]) -> int:
         """The first byte behind all bodies, for bases in units."""
@@ -107,6 +101,16 @@ def _unit(bodies: Sequence[Body], steps: Sequence[int]) -> tuple[int, int]:
     sizes = [rounded_up(piece.bytes, kept) for body in bodies for piece in body.slices]
     common = math.gcd(*sizes, *distances)
     return (common if common and all(common % step == 0 for step in steps) else kept), kept
+
+
+def neighbours_of(slices: Sequence[Sequence[Slice]]) -> tuple[tuple[tuple[int, int, int], ...], ...]:
+    """For each body (other, low, high): less the other's base, its own is at most `low` or at least `high`."""
+    found: list[list[tuple[int, int, int]]] = [[] for _ in slices]
+    for (one, other), clashes in _clashes(slices).items():
+        for low, high in _merged(clashes):
+            found[one].append((other, low, high))
+            found[other].append((one, -high, -low))
+    return tuple(tuple(row) for row in found)
 
 
 def _clashes(slices: Sequence[Sequence[Slice]]) -> dict[tuple[int, int], list[tuple[int, int]]]:

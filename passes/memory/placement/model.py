@@ -93,6 +93,23 @@ class Placement:
         return OPEN if self.capacity is None else FITS
 
 
+@dataclass
+class Answer:
+    """What a search found.
+
+    Attributes:
+        bases: Of all bodies in units; None when none was found.
+        impossible: It is proved that there is none.
+        nodes: Nodes taken.
+        how: The order that found it.
+    """
+
+    bases: list[int] | None
+    impossible: bool
+    nodes: int
+    how: str = ""
+
+
 Placeable: TypeAlias = Buffer | Body | Sequence[int]
 """A buffer, a body, or (first step, last step, bytes)."""
 

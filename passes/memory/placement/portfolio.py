@@ -1,13 +1,22 @@
 """From bodies to offsets: one method after the other, until the bound is reached or all have had their turn."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cnnir.passes.memory.placement.greedy import greedy_placements
+from cnnir.passes.memory.placement.exact import Exact
+from cnnir.passes.memory.placement.greedy import greedy_placements, noisy_placements
 from cnnir.passes.memory.placement.instance import Instance, instance_of
-from cnnir.passes.memory.placement.model import Placeable, Placement, bodies_of
+from cnnir.passes.memory.placement.model import Answer, Placeable, Placement, bodies_of
+from cnnir.passes.memory.placement.search import Searcher
+
+EFFORT = 2_000
+"""Nodes that the searches may take by default: a second at worst, without compiled code."""
+
+_SHARE = 8
+"""Into how many the effort is cut: half of it is spent at the goal, the rest on heights above it."""
 
 
 def place(
@@ -16,6 +25,7 @@ def place(
     *,
     capacity: int | None = None,
     seed: int = 0,
+    effort: int = EFFORT,
 ) -> Placement:
     """Place bodies in one pool, as low as the portfolio finds; the same bodies give the same placement everywhere.
 
@@ -24,6 +34,7 @@ def place(
         alignment: The base of every body that is not fixed is a multiple of this.
         capacity: Bytes: any placement that is no higher will do.
         seed: Of the noise.
+        effort: Nodes that the searches may take in all; none for greedy placement alone.
 
     Returns:
         The lowest placement found, or the first within the capacity; its status says how good it is.
@@ -36,20 +47,98 @@ def place(
         bases = [base or 0 for base in instance.fixed]
         height = instance.height(bases)
         return Placement(instance.offsets(bases), height, instance.bound, "nothing to place", height, capacity)
-    goal = instance.least if capacity is None else max(instance.least, capacity)
-    how, bases = _greedy(instance, goal, seed)
-    height = instance.height(bases)
-    return Placement(instance.offsets(bases), height, instance.bound, how, instance.least, capacity)
+    best = _Best(instance, instance.least, instance.least if capacity is None else max(instance.least, capacity))
+    _improve(best, capacity, seed, effort)
+    offsets = instance.offsets(best.bases)
+    return Placement(offsets, best.height, instance.bound, best.how, best.proved, capacity, best.nodes)
 
 
-def _greedy(instance: Instance, goal: int, seed: int) -> tuple[str, list[int]]:
-    """The first greedy placement that is no higher than the goal, or the lowest of all."""
-    best: tuple[int, str, list[int]] | None = None
-    for how, bases in greedy_placements(instance, seed):
-        height = instance.height(bases)
-        if best is None or height < best[0]:
-            best = height, how, bases
-        if height <= goal:
-            break
-    assert best is not None  # noqa: S101  there is always a first one
-    return best[1], best[2]
+@dataclass
+class _Best:
+    """The lowest placement so far, and what is proved.
+
+    Attributes:
+        instance: What is placed.
+        proved: No placement is lower.
+        goal: A placement of this height will do.
+        height: Of the lowest so far.
+        bases: Its bases, in units.
+        how: What found it.
+        nodes: Nodes searched.
+    """
+
+    instance: Instance
+    proved: int
+    goal: int
+    height: int = 1 << 62
+    bases: list[int] | tuple[int, ...] = ()
+    how: str = ""
+    nodes: int = 0
+
+    def take(self, how: str, bases: list[int]) -> None:
+        """Keep a placement if it is the lowest."""
+        height = self.instance.height(bases)
+        if height < self.height:
+            self.height, self.bases, self.how = height, bases, how
+
+    def take_first(self, placements: Iterable[tuple[str, list[int]]]) -> None:
+        """Take placements until one reaches the goal."""
+        for how, bases in placements:
+            self.take(how, bases)
+            if self.is_done():
+                return
+
+    def is_done(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.height <= max(self.goal, self.proved)
+
+
+def _improve(best: _Best, capacity: int | None, seed: int, effort: int) -> None:
+    """Greedy placements; the search at the goal; noise; the search at heights in between."""
+    best.take_first(greedy_placements(best.instance))
+    searches = _Searches(best, seed) if effort and not best.is_done() and best.goal >= best.proved else None
+    if searches is not None:
+        searches.run(best.goal, effort // 2 if capacity is None else effort)
+    if not best.is_done():
+        best.take_first(noisy_placements(best.instance, seed))
+    if searches is not None and capacity is None:
+        for height in _between(best):
+            if best.nodes >= effort:
+                break
+            searches.run(height, min(effort // _SHARE, effort - best.nodes))
+
+
+class _Searches:
+    """The searches over one instance; what they find and prove goes into the best so far."""
+
+    def __init__(self, best: _Best, seed: int) -> None:
+        self.best = best
+        self.seed = seed
+        self.canonical = Searcher(best.instance)
+        self.exact = None if self.canonical.complete else Exact(best.instance)
+
+    def run(self, capacity: int, effort: int) -> None:
+        """Look for a placement that is no higher than the capacity, or prove that there is none."""
+        share = effort if self.exact is None else effort // 2
+        answer = self.canonical.run(capacity, share, self.seed)
+        self._learn(capacity, answer)
+        if self.exact is not None and answer.bases is None and not answer.impossible:
+            self._learn(capacity, self.exact.run(capacity, effort - answer.nodes))
+
+    def _learn(self, capacity: int, answer: Answer) -> None:
+        self.best.nodes += answer.nodes
+        if answer.bases is not None:
+            self.best.take(answer.how, answer.bases)
+        elif answer.impossible:
+            self.best.proved = max(self.best.proved, capacity + 1)
+
+
+def _between(best: _Best) -> Iterator[int]:
+    """Heights to search at: halfway between what is given up or refuted and what is found, then the one below that."""
+    low = max(best.goal, best.proved) + (best.goal >= best.proved)
+    while low < best.height:
+        middle = (low + best.height - 1) // 2
+        found = best.height
+        yield middle
+        if best.height == found:
+            low = middle + 1

@@ -1,0 +1,131 @@
+"""Attempts at a capacity: the canonical search with one order of the items after the other, and growing limits.
+
+No order is best everywhere, and one that goes wrong early stays wrong for long: many short attempts find more than one
+long one. Fixed orders take turns with noisy ones; the limits grow, so that attempts become exhaustive in the end.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+
+from cnnir.passes.memory.placement import core
+from cnnir.passes.memory.placement.arrays import State
+from cnnir.passes.memory.placement.compiled import as_arrays, compiled_search, is_available
+from cnnir.passes.memory.placement.instance import Instance
+from cnnir.passes.memory.placement.model import Answer
+from cnnir.passes.memory.placement.tables import Tables, tables_of
+
+_ORDERS = ("WAT", "TWA", "AWT", "TAW", "SWA", "LBT")
+"""Keys in order, each from large to small: sections W and steps L of a life, each times the size (A and B), the size S,
+and the largest sum of a section in which it lives, T."""
+
+_NOISE = (0.1, 0.3, 0.8)
+"""By how much the keys of noisy orders may shrink."""
+
+_FIRST_LIMIT = 4
+"""Nodes for each item in the first round of attempts."""
+
+_GROWTH = 1.25
+"""How much the limit grows from round to round."""
+
+_ENOUGH = 12
+"""Orders that end without a placement where that proves nothing, before no more are tried."""
+
+_WORTH_COMPILING = 2_000
+"""Nodes in all from which machine code pays: it takes a second to load."""
+
+
+class Searcher:
+    """The canonical search over one instance, for any capacity."""
+
+    def __init__(self, instance: Instance, *, compiled: bool | None = None) -> None:
+        """Tables for an instance; `compiled` says whether machine code is used, None for where it pays."""
+        self.tables: Tables = tables_of(instance)
+        self.instance = instance
+        self.compiled = compiled
+        self.nodes = 0
+        self._keys = _keys_of(self.tables)
+
+    @property
+    def complete(self) -> bool:
+        """Whether a search that ends without a placement proves that there is none."""
+        return all(self.tables.items.plain)
+
+    def run(self, capacity: int, effort: int, seed: int) -> Answer:
+        """Look for a placement that is no higher than the capacity.
+
+        Args:
+            capacity: Bytes.
+            effort: Nodes, in all attempts together.
+            seed: Of the noise.
+        """
+        nodes = exhausted = 0
+        if any(reach > capacity for reach in self.instance.reach):
+            return Answer(None, impossible=True, nodes=0)
+        for how, order, limit in self._attempts(seed):
+            found, state = self._attempt(capacity, order, min(limit, effort - nodes))
+            nodes += int(state.counts[core.NODES])
+            if found == core.FOUND:
+                return Answer(self._bases(state), impossible=False, nodes=nodes, how=how)
+            exhausted += found == core.NONE
+            if exhausted and self.complete:
+                return Answer(None, impossible=True, nodes=nodes)
+            if nodes >= effort or exhausted > _ENOUGH:
+                break
+        return Answer(None, impossible=False, nodes=nodes)
+
+    def _attempts(self, seed: int) -> Iterator[tuple[str, list[int], int]]:
+        """(how, order, nodes) without end."""
+        generator = random.Random(seed)  # noqa: S311  nothing secret
+        limit = float(_FIRST_LIMIT * len(self.tables.items.first) + 100)
+        names = list(_ORDERS)
+        while True:
+            for name in _ORDERS:
+                yield f"canonical search by {name}", self._order(name, None), int(limit)
+            for noise in _NOISE:
+                for _ in range(2):
+                    generator.shuffle(names)
+                    shaken = [generator.uniform(1 - noise, 1) for _ in self.tables.items.first]
+                    yield f"canonical search by {names[0]} with noise", self._order(names[0], shaken), int(limit)
+            limit *= _GROWTH
+
+    def _order(self, name: str, shaken: Sequence[float] | None) -> list[int]:
+        keys = [self._keys[letter] for letter in name]
+        items = range(len(self.tables.items.first))
+        if shaken is None:
+            return sorted(items, key=lambda item: ([-key[item] for key in keys], item))
+        return sorted(items, key=lambda item: ([-key[item] * shaken[item] for key in keys], item))
+
+    def _attempt(self, capacity: int, order: list[int], limit: int) -> tuple[int, State]:
+        items, state = self.tables.for_capacity(capacity, order), self.tables.start()
+        if any(state.floor[item] > items.limit[item] for item in range(len(items.limit))):
+            return core.NONE, state
+        self.nodes += limit
+        if self.compiled if self.compiled is not None else self.nodes > _WORTH_COMPILING and is_available():
+            items, state = as_arrays(items, state)
+            return compiled_search()(items, state, self.tables.sections, limit), state
+        return core.search(items, state, self.tables.sections, limit), state
+
+    def _bases(self, state: State) -> list[int]:
+        bases = [base or 0 for base in self.instance.fixed]
+        for item, body in enumerate(self.tables.bodies):
+            bases[body] = int(state.floor[item])
+        return bases
+
+
+def _keys_of(tables: Tables) -> dict[str, list[int]]:
+    items = tables.items
+    shapes = [tables.instance.slices[body] for body in tables.bodies]
+    found: dict[str, list[int]] = {letter: [] for letter in "WALBST"}
+    for item, (first, end) in enumerate(zip(items.first, items.end, strict=True)):
+        pieces = range(items.piece_at[item], items.piece_at[item + 1])
+        steps = 0
+        if item < len(shapes):
+            steps = max(piece.last for piece in shapes[item]) - min(piece.first for piece in shapes[item]) + 1
+        size = max(items.piece_size[piece] for piece in pieces)
+        found["W"].append(end - first)
+        found["A"].append(sum(items.piece_size[p] * (items.piece_end[p] - items.piece_first[p]) for p in pieces))
+        found["L"].append(steps)
+        found["B"].append(size * steps)
+        found["S"].append(size)
+        found["T"].append(max(tables.sums[first:end], default=0))
+    return found
