@@ -4,6 +4,8 @@ from cnnir.algorithms import today
 from cnnir.algorithms.base import Call, Tensor, workspaces
 from cnnir.algorithms.choosing import Choice, choose, front
 from cnnir.algorithms.profile import PROFILES, SERVER, Profile
+from cnnir.algorithms.steps import planned_workspace, step_workspace
+from cnnir.algorithms.trading import Trade, least_arena, trade, trades
 from cnnir.algorithms.ways import Unknown, Way, alternatives, ways
 
 __all__ = [
@@ -13,12 +15,18 @@ __all__ = [
     "Choice",
     "Profile",
     "Tensor",
+    "Trade",
     "Unknown",
     "Way",
     "alternatives",
     "choose",
     "front",
+    "least_arena",
+    "planned_workspace",
+    "step_workspace",
     "today",
+    "trade",
+    "trades",
     "ways",
     "workspaces",
 ]
