@@ -161,6 +161,11 @@ class Step:
     algorithm: str = KERNEL
     tile: tuple[int, ...] | None = None
 
+    @property
+    def label(self) -> str:
+        """Its nodes, for people: ``conv1 + relu1`` when they are fused."""
+        return " + ".join(self.nodes)
+
 
 @dataclass(frozen=True, slots=True)
 class Bound:

@@ -17,7 +17,7 @@ def refuse(code: str, message: str, node: str | None = None, expected: object = 
 
 def where(number: int, step: Step) -> str:
     """The step, for messages."""
-    return f"step {number} ({', '.join(step.nodes)})"
+    return f"step {number} ({step.label})"
 
 
 __all__ = ["refuse", "where"]

@@ -1,6 +1,6 @@
 """A plan in a few lines of plain text."""
 
-from cnnir.plan.model import MemoryPlan
+from cnnir.plan.model import JOIN, VIEW, MemoryPlan
 from cnnir.units import format_bytes, format_size
 
 _SHOWN = 8
@@ -19,10 +19,34 @@ def summarize(plan: MemoryPlan) -> str:
         f"  arena        {format_bytes(plan.arena_bytes)}",
         f"  lower bound  {format_bytes(placement.bytes)}, placement {placement.status}{shortfall}",
         f"  order        {any_order} ({order.status})",
-        f"  {len(plan.steps)} steps, {len(plan.values)} values in {len(plan.storages)} storages",
+        f"  {_steps(plan)}, {_values(plan)} in {len(plan.storages)} storages",
         f"  without reuse of memory those would take {unshared}",
     ]
+    if plan.scratch_bytes:
+        lines.append(f"  scratch of one step at most {format_bytes(plan.scratch_bytes)}{_strips(plan.strip_bytes)}")
     return "\n".join([*lines, *_peak(plan), f"  rule: {plan.accounting}"])
+
+
+def _steps(plan: MemoryPlan) -> str:
+    """How many, and how many of them are more or less than one node's computation."""
+    fused = sum(len(step.nodes) > 1 for step in plan.steps)
+    told = [f"{fused} fused"] if fused else []
+    for kind in (VIEW, JOIN):
+        count = sum(step.algorithm == kind for step in plan.steps)
+        told += [f"{count} {kind}{'s' if count > 1 else ''}"] if count else []
+    kinds = f" ({', '.join(told)})" if told else ""
+    return f"{len(plan.steps)} steps{kinds}"
+
+
+def _values(plan: MemoryPlan) -> str:
+    """How many are stored, and how many never."""
+    stored = sum(value.pieces is not None for value in plan.values.values())
+    gone = len(plan.values) - stored
+    return f"{stored} values, and {gone} more never stored," if gone else f"{stored} values"
+
+
+def _strips(strips: int) -> str:
+    return f", strips {format_bytes(strips)}" if strips else ""
 
 
 def _peak(plan: MemoryPlan) -> list[str]:
@@ -30,15 +54,28 @@ def _peak(plan: MemoryPlan) -> list[str]:
     if step is None:
         return []
     live = sorted(plan.live_storages(step), key=lambda index: (-plan.storages[index].bytes, index))
-    lines = [
-        f"  peak at step {step}, {', '.join(plan.steps[step].nodes)}: {format_bytes(plan.live_bytes()[step])} live"
-    ]
+    lines = [f"  peak at step {step}, {plan.steps[step].label}: {format_bytes(plan.live_bytes()[step])} live"]
     for index in live[:_SHOWN]:
         storage = plan.storages[index]
-        names = plan.holders(index)
-        shown = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more in its place"
+        shown = contents(plan, index)
         lines.append(f"    {format_size(storage.bytes):>11}  {shown} (steps {storage.first} to {storage.last})")
     if len(live) > _SHOWN:
         rest = sum(plan.storages[index].bytes for index in live[_SHOWN:])
         lines.append(f"    {format_size(rest):>11}  {len(live) - _SHOWN} more")
+    scratch = plan.steps[step].scratch
+    if scratch is not None and scratch.bytes:
+        lines.append(f"    {format_size(scratch.bytes):>11}  scratch{_strips(scratch.strips)}")
     return lines
+
+
+def contents(plan: MemoryPlan, storage: int) -> str:
+    """What lies in a storage: the first value, how many more take its place, and of what these are parts."""
+    names = plan.holders(storage)
+    parts = [name for name in names if len(plan.values[name].pieces or ()) > 1]
+    whole = [name for name in names if name not in parts] or parts[:1]
+    if not whole:
+        return "nothing"
+    more = f" and {len(whole) - 1} more in its place" if len(whole) > 1 else ""
+    wider = [name for name in parts if name not in whole]
+    of = f", part of {wider[0]}" if wider else ""
+    return f"{whole[0]}{more}{of}"

@@ -15,7 +15,7 @@ _LETTER = 6.2
 """Width of one letter of a label, about, in pixels."""
 
 _COLOURS = ("#8fb8de", "#f2b880", "#a3d9a5", "#d7a9e3", "#f4d06f", "#9ad1d4", "#e8a0a0", "#c3c9a9")
-_INPUT, _OUTPUT = "#cfd4da", "#7a8ca3"
+_INPUT, _OUTPUT, _SCRATCH = "#cfd4da", "#7a8ca3", "#f7ead0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ def plan_svg(plan: MemoryPlan, pool: str | None = None) -> str:
         *_heading(plan, name, height),
         *_axes(scale),
         *[part for index in members for part in _storage(plan, index, scale)],
+        *[part for number in range(len(plan.steps)) for part in _scratch(plan, number, name, scale)],
         *_peak(plan, scale),
         *_bound(plan, scale),
         "</svg>",
@@ -113,16 +114,40 @@ def _storage(plan: MemoryPlan, index: int, scale: _Scale) -> list[str]:
     x, y = scale.x(storage.first), scale.y(storage.end)
     width, height = scale.x(storage.last + 1) - x, scale.y(storage.offset) - y
     size = format_size(storage.bytes)
-    chain = " -> ".join(names if len(names) <= 6 else (*names[:5], f"... {names[-1]}"))
+    wider = [held for held in names if len(plan.values[held].pieces or ()) > 1]
+    own = [held for held in names if held not in wider] or wider[:1]
+    chain = " -> ".join(own if len(own) <= 6 else (*own[:5], f"... {own[-1]}"))
+    chain += f" (part of {', '.join(wider)})" if wider else ""
     tooltip = f"{chain}\n{format_bytes(storage.bytes)} at {storage.offset:,}, steps {storage.first} to {storage.last}"
+    # The parts of a larger value are held apart by broken lines.
+    dashes = ' stroke-dasharray="3 2"' if wider else ""
     parts = [
         (
             f'<g><title>{escape(tooltip)}</title><rect x="{x:.2f}" y="{y:.2f}" width="{max(width, 0.5):.2f}"'
-            f' height="{max(height, 0.5):.2f}" fill="{_colour(plan, index)}" stroke="#444" stroke-width="0.5"/>'
+            f' height="{max(height, 0.5):.2f}" fill="{_colour(plan, index)}" stroke="#444" stroke-width="0.5"{dashes}/>'
         )
     ]
-    parts += _label(names[0] if names else "", size, x, y, width, height)
+    parts += _label(own[0] if own else "", size, x, y, width, height)
     return [*parts, "</g>"]
+
+
+def _scratch(plan: MemoryPlan, number: int, pool: str, scale: _Scale) -> list[str]:
+    """A step's workspace: a pale rectangle one step wide."""
+    step = plan.steps[number]
+    scratch = step.scratch
+    if scratch is None or scratch.pool != pool or not scratch.bytes:
+        return []
+    x, y = scale.x(number), scale.y(scratch.end)
+    width, height = scale.x(number + 1) - x, scale.y(scratch.offset) - y
+    strips = f", strips {format_bytes(scratch.strips)}" if scratch.strips else ""
+    tooltip = f"scratch of {step.label}\n{format_bytes(scratch.bytes)} at {scratch.offset:,}, step {number}{strips}"
+    return [
+        (
+            f'<g class="scratch"><title>{escape(tooltip)}</title><rect x="{x:.2f}" y="{y:.2f}"'
+            f' width="{max(width, 0.5):.2f}" height="{max(height, 0.5):.2f}" fill="{_SCRATCH}" stroke="#444"'
+            ' stroke-width="0.5"/></g>'
+        )
+    ]
 
 
 def _colour(plan: MemoryPlan, index: int) -> str:
@@ -153,7 +178,7 @@ def _peak(plan: MemoryPlan, scale: _Scale) -> list[str]:
     if step is None:
         return []
     x, width = scale.x(step), scale.x(step + 1) - scale.x(step)
-    words = f"peak: step {step}, {', '.join(plan.steps[step].nodes)}, {format_size(plan.live_bytes()[step])} live"
+    words = f"peak: step {step}, {plan.steps[step].label}, {format_size(plan.live_bytes()[step])} live"
     right = x > _LEFT + _PLOT_WIDTH / 2
     return [
         (f'<rect x="{x:.2f}" y="{_TOP}" width="{max(width, 1):.2f}" height="{_PLOT_HEIGHT}" fill="#c0392b"'

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cnnir.plan import VIEW, MemoryPlan
+from cnnir.plan import JOIN, VIEW, MemoryPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,11 +11,13 @@ class StepRow:
 
     Attributes:
         number: Counted from 0.
-        nodes: Labels of what it computes.
+        nodes: Labels of what it computes, several when they are fused.
         writes: Names of the values written; how, when no new storage is taken.
-        offsets: Where they lie.
+        offsets: Where each of them begins.
         bytes: Size of the storages that begin here.
-        live: Bytes live during the step.
+        scratch: Size of its workspace.
+        strips: How many bytes of that hold strips of values that are never stored whole.
+        live: Bytes live during the step, its workspace among them.
         is_peak: Most bytes live here.
     """
 
@@ -24,6 +26,8 @@ class StepRow:
     writes: str
     offsets: tuple[int, ...]
     bytes: int
+    scratch: int
+    strips: int
     live: int
     is_peak: bool
 
@@ -36,14 +40,16 @@ def step_rows(plan: MemoryPlan) -> tuple[StepRow, ...]:
         opened[storage.first] += storage.bytes
     rows = []
     for number, step in enumerate(plan.steps):
-        offsets = [piece.offset for name in step.writes for piece in plan.values[name].pieces or ()]
+        offsets = [min(piece.offset for piece in plan.values[name].pieces or ()) for name in step.writes]
         rows.append(
             StepRow(
                 number,
-                ", ".join(step.nodes),
+                step.label,
                 ", ".join(step.writes) + _how(plan, number),
                 tuple(offsets),
                 opened[number],
+                step.scratch.bytes if step.scratch is not None else 0,
+                step.scratch.strips if step.scratch is not None else 0,
                 live[number],
                 number == peak,
             )
@@ -53,8 +59,8 @@ def step_rows(plan: MemoryPlan) -> tuple[StepRow, ...]:
 
 def _how(plan: MemoryPlan, number: int) -> str:
     step = plan.steps[number]
-    if step.algorithm == VIEW:
-        return f" (view of {step.reads[0]})"
+    if step.algorithm in {VIEW, JOIN}:
+        return f" ({step.algorithm} of {', '.join(step.reads)})"
     if step.donations:
         return f" (in place of {', '.join(source for source, _ in step.donations)})"
     return ""

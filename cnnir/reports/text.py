@@ -6,7 +6,7 @@ from cnnir.analysis import Fields
 from cnnir.columns import Columns, folded
 from cnnir.dims import Dim, format_dim, is_known
 from cnnir.plan import MemoryPlan
-from cnnir.reports.steps import step_rows
+from cnnir.reports.steps import StepRow, step_rows
 from cnnir.reports.table import Row, Table
 from cnnir.units import format_bytes, format_size
 
@@ -87,15 +87,27 @@ def grouped(rows: Sequence[Row], *, every_row: bool = False) -> list[tuple[Row, 
 
 def steps_text(plan: MemoryPlan, *, width: int = WIDE) -> str:
     """The schedule, a line a step: what it writes, where, and how much lives then."""
-    rows = [
-        (
-            str(row.number), row.nodes, row.writes, ", ".join(map(format_count, row.offsets)) or "-",
-            format_size(row.bytes), format_size(row.live) + (" <- peak" if row.is_peak else ""),
-        )
-        for row in step_rows(plan)
-    ]  # fmt: skip
-    headings = ("step", "node", "writes", "offset", "size", "live")
-    return _text(Columns(headings, rows, right=(0, 3, 4, 5), width=width).lines())
+    found = step_rows(plan)
+    cells = {
+        "step": [str(row.number) for row in found],
+        "node": [row.nodes for row in found],
+        "writes": [row.writes for row in found],
+        "offset": [", ".join(map(format_count, row.offsets)) or "-" for row in found],
+        "size": [format_size(row.bytes) for row in found],
+        "scratch": [_scratch(row) for row in found],
+        "live": [format_size(row.live) + (" <- peak" if row.is_peak else "") for row in found],
+    }
+    if not any(row.scratch for row in found):
+        del cells["scratch"]
+    rows = list(zip(*cells.values(), strict=True))
+    right = [index for index, name in enumerate(cells) if name not in {"node", "writes"}]
+    return _text(Columns(list(cells), rows, right=right, width=width).lines())
+
+
+def _scratch(row: StepRow) -> str:
+    """``96 B``, with what of it holds strips."""
+    strips = f" (strips {format_size(row.strips)})" if row.strips else ""
+    return format_size(row.scratch) + strips if row.scratch else "-"
 
 
 def format_shape(shape: Sequence[Dim] | None) -> str:

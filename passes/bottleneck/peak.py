@@ -127,7 +127,7 @@ def _unreachable(current: MemoryPlan, budget: int, least: int) -> CnnirError:
     return CnnirError(
         "budget-unreachable",
         "no ranks were found that bring the planned peak down to this",
-        node=None if step is None else ", ".join(current.steps[step].nodes),
+        node=None if step is None else current.steps[step].label,
         expected=f"at most {format_bytes(budget)}",
         got=f"{format_bytes(least)} as the least",
         hint="the step named needs that much; choose more layers, or a larger budget",
