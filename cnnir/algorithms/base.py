@@ -68,7 +68,7 @@ class Call:
 
     @classmethod
     def of(cls, node: Node) -> "Call":
-        """The call that a node makes.
+        """The call that a node makes, with all values in row-major order.
 
         Raises:
             CnnirError: ``dims-unbound`` or ``size-unknown`` for a type whose size is not known.

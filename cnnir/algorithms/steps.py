@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Container, Sequence
-from dataclasses import replace
 
 from cnnir.algorithms.base import Call, workspaces
 from cnnir.algorithms.ways import Unknown
@@ -19,7 +18,7 @@ def step_workspace(nodes: Sequence[Node], stored: Container[Value], loose: Conta
     Args:
         nodes: In the step's order.
         stored: The values that the plan stores.
-        loose: Those of them that do not lie in row-major order.
+        loose: Those of them that do not lie in row-major order: each is copied once more.
 
     Returns:
         An upper bound; unknown, naming the node, where a kernel's workspace is.
@@ -35,21 +34,15 @@ def step_workspace(nodes: Sequence[Node], stored: Container[Value], loose: Conta
         if rule is None:
             reason = workspaces.exemption(type(node.op)) or "its workspace is not known"
             return Unknown(f"{node.label}: {reason}")
-        call = _call(node, loose)
+        call = Call.of(node)
+        operands = zip(node.inputs, call.inputs, strict=True)
+        # A kernel that needs rows makes them; which kernels do depends on how the gaps lie.
+        copied = sum(t.bytes for value, t in operands if value is not None and t is not None and value in loose)
         outside.update((v, t.bytes) for v, t in zip(node.outputs, call.outputs, strict=True) if v not in stored)
-        most = max(most, sum(outside.values()) + rule(node.op, call))
+        most = max(most, sum(outside.values()) + copied + rule(node.op, call))
         readers.subtract(set(node.operands))
         outside = {value: size for value, size in outside.items() if readers[value] > 0}
     return most
-
-
-def _call(node: Node, loose: Container[Value]) -> Call:
-    call = Call.of(node)
-    inputs = tuple(
-        replace(tensor, strided=True) if value is not None and tensor is not None and value in loose else tensor
-        for value, tensor in zip(node.inputs, call.inputs, strict=True)
-    )
-    return replace(call, inputs=inputs)
 
 
 def planned_workspace(graph: Graph, plan: MemoryPlan) -> tuple[int | Unknown, ...]:
@@ -71,7 +64,10 @@ def _is_loose(plan: MemoryPlan, name: str) -> bool:
     if planned.pieces is None:
         return False
     place = strided(planned)
-    return place is None or place.strides != row_major_strides(place.shape, place.itemsize)
+    if place is None:
+        return True
+    rows = row_major_strides(place.shape, place.itemsize)
+    return any(size > 1 and a != b for size, a, b in zip(place.shape, place.strides, rows, strict=True))
 
 
 def _of_step(graph: Graph, step: Step, stored: Container[Value], loose: Container[Value]) -> int | Unknown:
