@@ -61,7 +61,7 @@ def step_fronts(
         CnnirError: ``workspace-option``; ``workspace-unknown`` naming the node of which nothing is known.
     """
     profile = cost_profile(workspace)
-    found = []
+    found: list[tuple[Choice, ...]] = []
     for nodes in steps:
         if workspace == NONE:
             found.append((Choice(KERNEL, 0, None),))
