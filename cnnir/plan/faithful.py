@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cnnir.ops import Concat, Slice, Split, Transpose
+from cnnir.ops import Concat, Conv, ConvTranspose, Gemm, MatMul, Slice, Split, Transpose
 from cnnir.ops.opaque import Opaque
+from cnnir.ops.pooling import GlobalPool, Pool
+from cnnir.ops.reduction import Reduction
 from cnnir.plan.arrays import Strided, extents_of, itemsize_of, runs_of, strided, touch
 from cnnir.plan.model import JOIN, VIEW, MemoryPlan, Step
 from cnnir.plan.refusal import refuse, where
@@ -13,6 +15,10 @@ from cnnir.types import TensorType, known_shape
 
 if TYPE_CHECKING:
     from cnnir.graph import Graph, Node, Value
+
+
+_SUMMING = (Conv, ConvTranspose, Gemm, MatMul, Pool, GlobalPool, Reduction)
+"""Ops that read many elements for each that they give."""
 
 
 def check_faithful(plan: MemoryPlan, graph: "Graph") -> None:
@@ -80,6 +86,8 @@ def _check_step(plan: MemoryPlan, graph: "Graph", number: int, step: Step) -> No
             refuse("plan-graph", "a donation to an op that does not work in place", node=at)
     if step.scratch is not None and step.scratch.strips:
         _check_strips(plan, step, nodes, at)
+    else:
+        _check_streamed(plan, nodes, at)
 
 
 def _check_order_within(nodes: "Sequence[Node]", at: str) -> None:
@@ -129,6 +137,21 @@ def _check_strips(plan: MemoryPlan, step: Step, nodes: "Sequence[Node]", at: str
             if size <= step.scratch.strips:
                 return
     refuse("plan-graph", "the strips hold less than their rows and channels", node=at, got=step.scratch)
+
+
+def _check_streamed(plan: MemoryPlan, nodes: "Sequence[Node]", at: str) -> None:
+    """What is summed up, and then read by windows of an op behind it, has to lie somewhere meanwhile.
+
+    An activation behind a convolution takes each element as it comes, and one in front is computed for each element
+    anew; a pooling behind a convolution needs rows of it.
+    """
+    summed: set[Value] = set()
+    for node in nodes:
+        rests = any(value in summed for value in node.operands)
+        if rests and isinstance(node.op, _SUMMING):
+            refuse("plan-graph", "what is neither stored nor held in strips is read by windows", node=at, got=node.name)
+        if rests or isinstance(node.op, _SUMMING):
+            summed.update(value for value in node.outputs if not _is_stored(plan, value))
 
 
 # Views and joins

@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import BatchNormalization, Concat, Relu, Sigmoid, Split, Tanh
+from cnnir.ops import BatchNormalization, Concat, Conv, Relu, Sigmoid, Split, Tanh, pooling
 from cnnir.plan import JOIN, KERNEL, VIEW, Bound, MemoryPlan, Piece, PlannedValue, Pool, Scratch, Step, Storage
 from cnnir.plan import row_major_strides as row_major
 from cnnir.text import digest
@@ -41,6 +41,7 @@ class _Group:
     algorithm: str = KERNEL
     donations: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     scratch: _Body | None = None
+    in_strips: bool = False
 
 
 def drawn_plan(graph: Graph, rng: np.random.Generator) -> MemoryPlan:
@@ -80,6 +81,8 @@ class _Draw:
             return
         maker = next(other for other in groups if source.producer in other.nodes)
         if len(maker.nodes[-1].outputs) == 1 and maker.nodes[-1] is source.producer:
+            # Windows over what windows have made need rows of it.
+            group.in_strips = maker.in_strips or (_has_windows(node) and any(map(_has_windows, maker.nodes)))
             group.nodes[:0] = maker.nodes
             groups.remove(maker)
             self.unstored.add(source.name)
@@ -201,7 +204,7 @@ class _Draw:
     def plan(self) -> MemoryPlan:
         self.share()
         for group in self.groups:
-            if group.algorithm == KERNEL and self.chance(0.3):
+            if group.algorithm == KERNEL and (group.in_strips or self.chance(0.3)):
                 group.scratch = _Body(4 * int(self.rng.integers(1, 40)))
         storages: list[Storage] = []
         values = {v.name: PlannedValue("float32", _shape(v), None) for v in self.graph.values if v.weight is None}
@@ -258,7 +261,7 @@ class _Draw:
             scratch, tile = None, None
             if group.scratch is not None:
                 scratch = Scratch("arena", 0, group.scratch.bytes)
-                if maps and self.chance(0.7):
+                if maps and (group.in_strips or self.chance(0.7)):
                     _, channels, rows, width = _shape(maps[0])
                     tile = (int(self.rng.integers(1, rows + 1)), int(self.rng.integers(1, channels + 1)))
                     strips = tile[0] * tile[1] * width * ITEM
@@ -311,6 +314,10 @@ def _lowest(parts: list[Storage], taken: list[Storage], alignment: int) -> int:
         if not above:
             return offset
         offset = -(-max(above) // alignment) * alignment
+
+
+def _has_windows(node: Node) -> bool:
+    return isinstance(node.op, Conv | pooling.Pool | pooling.GlobalPool)
 
 
 def _outer(shape: tuple[int, ...]) -> int:

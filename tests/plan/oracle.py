@@ -171,6 +171,7 @@ class _Step:
                 raise WrongPlanError(f"{node.name} runs before {missing[0]} is there")
             found.update((value.name, self.of.fresh(value.name)) for value in node.outputs)
         self._check_overwriting()
+        self._check_room()
         for name in self.written:
             self.of.write(name, found[name])
         for name in self.written:
@@ -237,6 +238,21 @@ class _Step:
             raise WrongPlanError(f"{self.label} copies over what it reads")
         self.of.memory[place] = labels
 
+    def _check_room(self) -> None:
+        """What needs many elements of something that many went into needs a place for it: bytes, or strips."""
+        if self.step["scratch"] is not None and self.step["scratch"]["strips"]:
+            return
+        for node in self.nodes:
+            if _gathers(node) and any(self._is_gathered(value.name) for value in node.operands):
+                raise WrongPlanError(f"{node.name} reads what {self.label} holds nowhere")
+
+    def _is_gathered(self, name: str) -> bool:
+        """Is it never stored, and does it rest on sums made in this step and not stored either?"""
+        maker = next((node for node in self.nodes if name in {value.name for value in node.outputs}), None)
+        if maker is None or name in self.of.places:
+            return False
+        return _gathers(maker) or any(self._is_gathered(value.name) for value in maker.operands)
+
     # In place
 
     def _check_overwriting(self) -> None:
@@ -287,3 +303,9 @@ class _Step:
             return True
         maker = next((node for node in self.nodes if name in {value.name for value in node.outputs}), None)
         return maker is not None and self._depends(maker, source)
+
+
+def _gathers(node: Node) -> bool:
+    """Does each element rest on many?"""
+    kind = node.op.kind
+    return kind in {"Conv", "ConvTranspose", "Gemm", "MatMul"} or "Pool" in kind or kind.startswith("Reduce")

@@ -203,13 +203,13 @@ def scratch_over_values(plan: MemoryPlan, rng: np.random.Generator) -> MemoryPla
 
 
 def strips_too_short(plan: MemoryPlan, rng: np.random.Generator) -> MemoryPlan | None:
-    """The strips do not hold what they are said to."""
+    """The strips do not hold what they are said to, or are none."""
     number = _one(rng, [i for i, step in enumerate(plan.steps) if step.scratch is not None and step.scratch.strips])
     if number is None:
         return None
     scratch = plan.steps[number].scratch
     assert scratch is not None
-    strips = int(rng.choice([3, scratch.bytes + 1]))
+    strips = int(rng.choice([0, 3, scratch.bytes + 1]))
     return plans.with_step(plan, number, scratch=dataclasses.replace(scratch, strips=strips))
 
 

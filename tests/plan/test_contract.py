@@ -213,6 +213,10 @@ def test_strips_hold_their_rows() -> None:
         refused(plans.with_step(plan, 0, tile=tile), graph, "plan-structure")
     for tile in ((3, 3), (5, 1)):
         refused(plans.with_step(plan, 0, tile=tile), graph, "plan-graph")
+    # What the pooling reads has to lie somewhere, and workspace of another kind is no place for it.
+    bare = plans.with_step(plan, 0, scratch=None, tile=None)
+    refused(bare, graph, "plan-graph")
+    refused(plans.with_step(plan, 0, scratch=dataclasses.replace(scratch, strips=0), tile=None), graph, "plan-graph")
 
 
 def test_scratch_lies_over_nothing_that_lives() -> None:
