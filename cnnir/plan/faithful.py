@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from cnnir.ops import Concat, Conv, ConvTranspose, Gemm, MatMul, Slice, Split, Transpose
 from cnnir.ops.opaque import Opaque
-from cnnir.ops.pooling import GlobalPool, Pool
-from cnnir.ops.reduction import Reduction
+from cnnir.ops.pooling import Pool
 from cnnir.plan.arrays import Strided, extents_of, itemsize_of, runs_of, strided, touch
 from cnnir.plan.model import JOIN, VIEW, MemoryPlan, Step
 from cnnir.plan.refusal import refuse, where
@@ -17,8 +16,11 @@ if TYPE_CHECKING:
     from cnnir.graph import Graph, Node, Value
 
 
-_SUMMING = (Conv, ConvTranspose, Gemm, MatMul, Pool, GlobalPool, Reduction)
-"""Ops that read many elements for each that they give."""
+_SUMMING = (Conv, ConvTranspose, Gemm, MatMul, Pool)
+"""Ops that read many elements for each that they give, and each of them several times.
+
+What reads all of them once, as a mean does, can take them as they come.
+"""
 
 
 def check_faithful(plan: MemoryPlan, graph: "Graph") -> None:

@@ -317,7 +317,7 @@ def _lowest(parts: list[Storage], taken: list[Storage], alignment: int) -> int:
 
 
 def _has_windows(node: Node) -> bool:
-    return isinstance(node.op, Conv | pooling.Pool | pooling.GlobalPool)
+    return isinstance(node.op, Conv | pooling.Pool)
 
 
 def _outer(shape: tuple[int, ...]) -> int:

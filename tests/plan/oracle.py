@@ -306,6 +306,5 @@ class _Step:
 
 
 def _gathers(node: Node) -> bool:
-    """Does each element rest on many?"""
-    kind = node.op.kind
-    return kind in {"Conv", "ConvTranspose", "Gemm", "MatMul"} or "Pool" in kind or kind.startswith("Reduce")
+    """Does each element rest on many, which other elements rest on as well?"""
+    return node.op.kind in {"Conv", "ConvTranspose", "Gemm", "MatMul", "MaxPool", "AveragePool", "LpPool"}
