@@ -62,8 +62,11 @@ def run(
 
     Raises:
         CnnirError: for a feed that does not fit, an unknown value, ``plan-mismatch``, ``plan-unsupported`` for a value
-            that does not lie as one strided array, an op without kernel, or ``fallback-refused``.
+            that does not lie as one strided array, ``poison`` without a plan, an op without kernel, or
+            ``fallback-refused``.
     """
+    if poison and plan is None:
+        raise CnnirError("poison", "a run without a plan has no pools whose bytes could be spoilt", hint="give a plan")
     names = list(outputs) if outputs is not None else [value.name for value in graph.outputs]
     fed, bindings = checked_feed(graph, feed)
     if plan is None:

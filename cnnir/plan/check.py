@@ -78,12 +78,13 @@ def _check_storages(plan: MemoryPlan) -> None:
 
 def _check_unaligned(plan: MemoryPlan) -> None:
     """Only what begins inside of a value that begins below it may lie out of line."""
-    inner = set()
+    inner: set[int] = set()
     for value in plan.values.values():
-        spanned = {piece.storage for piece in value.pieces or () if 0 not in piece.shape}
-        if len(spanned) > 1:
-            lowest = min(spanned, key=lambda index: plan.storages[index].offset)
-            inner |= spanned - {lowest}
+        begins: dict[str, int] = {}
+        parts = [(piece.storage, plan.storages[piece.storage]) for piece in value.pieces or () if 0 not in piece.shape]
+        for _, storage in parts:
+            begins[storage.pool] = min(storage.offset, begins.get(storage.pool, storage.offset))
+        inner |= {index for index, storage in parts if storage.offset > begins[storage.pool]}
     for index, storage in enumerate(plan.storages):
         if not storage.aligned and storage.bytes and index not in inner:
             refuse("plan-structure", f"storage {index} is not aligned, nor a part of what begins below it", got=storage)

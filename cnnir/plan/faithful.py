@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING
 
 from cnnir.ops import Concat, Conv, ConvTranspose, Gemm, MatMul, Slice, Split, Transpose
 from cnnir.ops.opaque import Opaque
 from cnnir.ops.pooling import Pool
 from cnnir.plan.arrays import Strided, extents_of, itemsize_of, runs_of, strided, touch
-from cnnir.plan.model import JOIN, VIEW, MemoryPlan, Step
+from cnnir.plan.model import JOIN, VIEW, MemoryPlan, PlannedValue, Step
 from cnnir.plan.refusal import refuse, where
 from cnnir.types import TensorType, known_shape
 
@@ -86,10 +87,7 @@ def _check_step(plan: MemoryPlan, graph: "Graph", number: int, step: Step) -> No
             refuse("plan-graph", "a donation to a value of another type", node=at, got=target)
         if not _works_in_place(source, target, nodes):
             refuse("plan-graph", "a donation to an op that does not work in place", node=at)
-    if step.scratch is not None and step.scratch.strips:
-        _check_strips(plan, step, nodes, at)
-    else:
-        _check_streamed(plan, nodes, at)
+    _check_strips(plan, step, nodes, at)
 
 
 def _check_order_within(nodes: "Sequence[Node]", at: str) -> None:
@@ -126,34 +124,41 @@ def _works_in_place(source: str, target: str, nodes: "Sequence[Node]") -> bool:
 
 
 def _check_strips(plan: MemoryPlan, step: Step, nodes: "Sequence[Node]", at: str) -> None:
-    """The strips hold so many rows and channels of something that is not stored."""
-    assert step.scratch is not None  # noqa: S101  the caller's branch
-    assert step.tile is not None  # noqa: S101  as the structure was found to be
-    rows, channels = step.tile
-    for value in (value for node in nodes for value in node.outputs):
-        planned = plan.values[value.name]
-        if planned.pieces is None and len(planned.shape) >= 3 and rows <= planned.shape[2]:
-            size = rows * min(channels, planned.shape[1]) * itemsize_of(planned)
-            for width in planned.shape[3:]:
-                size *= width
-            if size <= step.scratch.strips:
-                return
-    refuse("plan-graph", "the strips hold less than their rows and channels", node=at, got=step.scratch)
-
-
-def _check_streamed(plan: MemoryPlan, nodes: "Sequence[Node]", at: str) -> None:
-    """What is summed up, and then read by windows of an op behind it, has to lie somewhere meanwhile.
+    """What windows read behind other windows lies in strips, and these hold the rows and channels that are told.
 
     An activation behind a convolution takes each element as it comes, and one in front is computed for each element
     anew; a pooling behind a convolution needs rows of it.
     """
+    held = step.scratch.strips if step.scratch is not None else 0
+    read = _read_in_windows(plan, nodes)
+    if read and not held:
+        refuse("plan-graph", "what is neither stored nor held in strips is read by windows", node=at, got=read[0].name)
+    if held:
+        gone = [value for node in nodes for value in node.outputs if not _is_stored(plan, value)]
+        sizes = [_strip_bytes(plan.values[value.name], step.tile or ()) for value in read or gone]
+        # Strips that nobody needs for windows are a strip of something, at least.
+        least = max(sizes) if read else min(sizes, default=held + 1)
+        if least > held:
+            refuse("plan-graph", "the strips hold less than their rows and channels", node=at, expected=least, got=held)
+
+
+def _read_in_windows(plan: MemoryPlan, nodes: "Sequence[Node]") -> "list[Value]":
+    """What is not stored, rests on sums over windows, and is read by windows again."""
     summed: set[Value] = set()
+    found: list[Value] = []
     for node in nodes:
-        rests = any(value in summed for value in node.operands)
-        if rests and isinstance(node.op, _SUMMING):
-            refuse("plan-graph", "what is neither stored nor held in strips is read by windows", node=at, got=node.name)
+        rests = [value for value in node.operands if value in summed]
+        if isinstance(node.op, _SUMMING):
+            found += rests
         if rests or isinstance(node.op, _SUMMING):
             summed.update(value for value in node.outputs if not _is_stored(plan, value))
+    return found
+
+
+def _strip_bytes(value: PlannedValue, tile: tuple[int, ...]) -> int:
+    """Bytes of so many rows and channels of one image."""
+    _, channels, rows, *others = (*value.shape, *(1,) * (3 - len(value.shape)))
+    return min(tile[0], rows) * min(tile[1], channels) * prod(others) * itemsize_of(value)
 
 
 # Views and joins

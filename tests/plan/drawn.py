@@ -262,9 +262,10 @@ class _Draw:
             if group.scratch is not None:
                 scratch = Scratch("arena", 0, group.scratch.bytes)
                 if maps and (group.in_strips or self.chance(0.7)):
-                    _, channels, rows, width = _shape(maps[0])
+                    shapes = [_shape(value) for value in maps]
+                    _, channels, rows, _ = shapes[int(self.rng.integers(len(shapes)))]
                     tile = (int(self.rng.integers(1, rows + 1)), int(self.rng.integers(1, channels + 1)))
-                    strips = tile[0] * tile[1] * width * ITEM
+                    strips = max(min(tile[0], r) * min(tile[1], c) * width * ITEM for _, c, r, width in shapes)
                     scratch = Scratch("arena", 0, strips + group.scratch.bytes, strips)
             yield Step(
                 tuple(node.name for node in group.nodes), tuple(v.name for v in read),

@@ -188,19 +188,14 @@ class _Step:
         if any(np.intersect1d(where, self.of.places[name]).size for name in [*self.read, *self.written]):
             raise WrongPlanError(f"the scratch of {self.label} lies over what it reads or writes")
         self.of.memory[where] = -1
-        if scratch["strips"] and not self._strips_fit(scratch["strips"]):
-            raise WrongPlanError(f"the strips of {self.label} are too short")
 
-    def _strips_fit(self, strips: int) -> bool:
-        """Some value that is never whole has so many rows of so many channels in these bytes."""
+    def _strip(self, name: str) -> int:
+        """Bytes of so many rows and channels of a value as the step says."""
         rows, channels = self.step["tile"]
-        for name in self.made:
-            shape = self.of.document["values"][name]["shape"]
-            if name not in self.of.places and len(shape) > 2 and rows <= shape[2]:
-                row = self.of.fresh(name)[0, :channels, 0]
-                if row.size * rows <= strips:
-                    return True
-        return False
+        one = self.of.fresh(name)[0]
+        while one.ndim < 3:
+            one = one[..., None, :]
+        return int(one[:channels, :rows].size)
 
     def _move(self, found: dict[str, Labels], *, copied: bool) -> None:
         """A step that computes nothing: its outputs are made of its operands."""
@@ -240,11 +235,14 @@ class _Step:
 
     def _check_room(self) -> None:
         """What needs many elements of something that many went into needs a place for it: bytes, or strips."""
-        if self.step["scratch"] is not None and self.step["scratch"]["strips"]:
-            return
-        for node in self.nodes:
-            if _gathers(node) and any(self._is_gathered(value.name) for value in node.operands):
-                raise WrongPlanError(f"{node.name} reads what {self.label} holds nowhere")
+        strips = self.step["scratch"]["strips"] if self.step["scratch"] is not None else 0
+        needed = [v.name for n in self.nodes if _gathers(n) for v in n.operands if self._is_gathered(v.name)]
+        gone = [name for name in self.made if name not in self.of.places]
+        if strips and not needed and not any(self._strip(name) <= strips for name in gone):
+            raise WrongPlanError(f"the strips of {self.label} are strips of nothing")
+        for name in needed:
+            if strips == 0 or self._strip(name) > strips:
+                raise WrongPlanError(f"{self.label} does not hold what it needs of {name}")
 
     def _is_gathered(self, name: str) -> bool:
         """Is it never stored, and does it rest on sums made in this step and not stored either?"""

@@ -94,3 +94,9 @@ def test_another_layout_is_executed() -> None:
     scattered.check(graph)
     with pytest.raises(CnnirError, match="plan-unsupported"):
         graph.run(given, plan=scattered)
+
+
+def test_there_is_nothing_to_poison_without_a_plan() -> None:
+    graph, _ = SAMPLES["network"]
+    with pytest.raises(CnnirError, match="give a plan"):
+        graph.run(feed(graph), poison=True)
