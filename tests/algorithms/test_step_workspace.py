@@ -10,12 +10,12 @@ import pytest
 from cnnir import Graph, load
 from cnnir.algorithms import Choice, Unknown, least_arena, planned_workspace, step_workspace, trade, trades
 from cnnir.errors import CnnirError
-from cnnir.ops import BatchNormalization, Conv, Einsum, MatMul, MaxPool, Relu
+from cnnir.ops import BatchNormalization, Conv, Einsum, MatMul, Relu
 from cnnir.plan import VIEW, MemoryPlan
 from cnnir.types import DType, TensorType
 from cnnir.weights import AnyArray, Array
 from tests import models
-from tests.plan.handmade import Do, plan_of
+from tests.plan.handmade import plan_of
 
 HEADERS = 96 * 1024
 """Bytes that Python's own objects may take in a run: views of values, arrays' headers, the bookkeeping of the run."""
@@ -57,24 +57,22 @@ def floats(seed: int, *shape: int) -> Array:
 
 
 def normalised_convolution() -> Graph:
-    """A convolution, a normalisation, an activation and a pooling, on 64 channels of 56 x 56."""
+    """A convolution, a normalisation and an activation, on 64 channels of 56 x 56."""
     graph = Graph("fused")
     data = graph.add_input("x", TensorType(DType.FLOAT32, (1, 64, 56, 56)))
     filters = graph.add_weight("w", floats(1, 64, 64, 1, 1))
     few = [graph.add_weight(f"n{index}", Array.of(abs(floats(2, 64).contents))) for index in range(4)]
     value = graph.add_node(Conv((1, 1), (0,) * 4, (1, 1)), [data, filters], name="conv").output
     value = graph.add_node(BatchNormalization(1e-5), [value, *few], name="norm").output
-    value = graph.add_node(Relu(), [value], name="relu").output
-    graph.set_outputs(graph.add_node(MaxPool((2, 2), (2, 2), (0,) * 4), [value], name="pool").outputs)
+    graph.set_outputs(graph.add_node(Relu(), [value], name="relu").outputs)
     return graph
 
 
 def test_fused_steps_hold_what_is_not_stored() -> None:
     """What lies between the nodes of a step lies outside of the pools, as long as the step still reads it."""
     graph = normalised_convolution()
-    whole, quarter = 4 * 64 * 56 * 56, 64 * 56 * 56
-    storages, places = [(0, whole), (whole, quarter)], {"x": 0, "pool": 1}
-    fused = plan_of(graph, ["conv norm relu pool"], storages, places)
+    whole = 4 * 64 * 56 * 56
+    fused = plan_of(graph, ["conv norm relu"], [(0, whole), (whole, whole)], {"x": 0, "relu": 1})
     (figure,) = known(planned_workspace(graph, fused))
     # Two maps at a time, or the first one and what the convolution makes aside.
     assert 2 * whole <= figure <= 2 * whole + 64 * 1024
@@ -125,7 +123,7 @@ def test_a_plan_of_another_graph_is_refused() -> None:
         planned_workspace(graph, other.plan())
     assert raised.value.code == "plan-graph"
     with pytest.raises(CnnirError) as raised:
-        planned_workspace(other, plan_of(graph, [Do("conv norm relu pool")], [(0, 802816), (802816, 200704)], {"x": 0}))
+        planned_workspace(other, graph.plan())
     assert raised.value.code == "plan-graph"
 
 
