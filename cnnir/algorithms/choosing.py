@@ -1,7 +1,7 @@
 """Choosing among the ways to compute a node: the fastest within a limit, and all between which a planner may trade."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cnnir.algorithms.base import Call
 from cnnir.algorithms.profile import Profile
@@ -61,16 +61,7 @@ def choose(
     fitting = [choice for choice in found if limit is None or choice.scratch_bytes <= limit]
     if fitting:
         return min(fitting, key=_by_time)
-    least = min(found, key=_by_scratch)
-    return Choice(
-        least.algorithm,
-        least.scratch_bytes,
-        least.seconds,
-        least.parameters,
-        least.weight_bytes,
-        least.error,
-        fits=False,
-    )
+    return replace(min(found, key=_by_scratch), fits=False)
 
 
 def front(
