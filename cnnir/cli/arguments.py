@@ -63,8 +63,14 @@ def make_parser() -> argparse.ArgumentParser:
     )
     plan.add_argument("--svg", metavar="FILE", help="draw a map of the arena")
     plan.add_argument(
-        "--order", choices=("file", "eager"), default="file", help="execution order (default: the file's)"
-    )
+        "--order", choices=("auto", "file", "optimal"), default="auto",
+        help="the file's, the least peak that a limited search finds, or a longer one (default: auto)",
+    )  # fmt: skip
+    plan.add_argument(
+        "--fuse", choices=("none", "steps", "aggressive"), default="none",
+        help="a step a node; or fused steps; or chains of convolutions too (default: none)",
+    )  # fmt: skip
+    plan.add_argument("--concat", action="store_true", help="write into the slices of a concatenation, fused or not")
     plan.add_argument(
         "--alignment", type=_whole("bytes"), default=64, metavar="BYTES", help="of each offset (default: 64)"
     )
@@ -74,7 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
     plan.add_argument(
         "--capacity", type=_size, metavar="SIZE", help="exit with 1 when the arena is larger (512KiB, 2MiB)"
     )
-    planning = ("order", "alignment", "no_in_place", "no_inputs", "no_outputs")
+    planning = ("order", "fuse", "concat", "alignment", "no_in_place", "no_inputs", "no_outputs")
     plan.set_defaults(planning={name: plan.get_default(name) for name in planning})
     travelling.add_arguments(plan)
 

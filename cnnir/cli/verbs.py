@@ -91,6 +91,8 @@ def make_plan(graph: Graph, options: Namespace) -> MemoryPlan:
     """The plan that the arguments ask for."""
     return graph.plan(
         order=options.order,
+        fuse=options.fuse,
+        concat=True if options.concat else None,
         alignment=options.alignment,
         in_place=not options.no_in_place,
         count_inputs=not options.no_inputs,

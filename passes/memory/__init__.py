@@ -1,21 +1,31 @@
 """Memory planning: which values share storage, in which order the nodes run, at which offset each storage lies."""
 
+from cnnir.passes.memory.forming import Fuse
+from cnnir.passes.memory.order import Schedule, schedule
 from cnnir.passes.memory.placement import Body, Buffer, Placement, Slice, live_peak, place
 from cnnir.passes.memory.planner import ARENA, DEFAULT_ALIGNMENT, INTERFACE, plan
-from cnnir.passes.memory.sharing import Sharing, known_bytes, share
+from cnnir.passes.memory.problem import Atom, Problem, Task
+from cnnir.passes.memory.sharing import Sharing, share
+from cnnir.passes.memory.sizes import known_bytes
 
 __all__ = [
     "ARENA",
     "DEFAULT_ALIGNMENT",
     "INTERFACE",
+    "Atom",
     "Body",
     "Buffer",
+    "Fuse",
     "Placement",
+    "Problem",
+    "Schedule",
     "Sharing",
     "Slice",
+    "Task",
     "known_bytes",
     "live_peak",
     "place",
     "plan",
+    "schedule",
     "share",
 ]

@@ -1,16 +1,19 @@
 """From a graph to a memory plan: sharing, order, placement, each with its bound."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from cnnir.analysis import live_ranges
 from cnnir.errors import CnnirError
-from cnnir.graph import Graph, Node, Value
-from cnnir.passes.memory.bounds import order_bound
-from cnnir.passes.memory.order import eager_order
-from cnnir.passes.memory.placement import Buffer, live_peak, place
-from cnnir.passes.memory.sharing import Sharing, known_bytes, share
-from cnnir.plan import KERNEL, VIEW, Bound, MemoryPlan, Piece, PlannedValue, Pool, Step, Storage, row_major_strides
+from cnnir.graph import Graph, Node
+from cnnir.passes.memory.emission import Entry, Layout, entries, in_turn, lay_out
+from cnnir.passes.memory.forming import Choices, Formation, Fuse, form
+from cnnir.passes.memory.order import Schedule, schedule
+from cnnir.passes.memory.placement import Body, Placement, Slice, place
+from cnnir.passes.memory.writing import write_steps, write_storages, write_values
+from cnnir.plan import Bound, MemoryPlan, Pool, Scratch
 from cnnir.text import digest
-from cnnir.types import TensorType, known_shape
+from cnnir.types import TensorType
 
 ARENA = "arena"
 """The pool of everything that the network's own run needs."""
@@ -18,16 +21,22 @@ ARENA = "arena"
 INTERFACE = "interface"
 """The pool of inputs and outputs that the caller keeps, when they are not counted."""
 
-_ORDER_RULE = "in any order, what a step reads and what it can write only beside that live together"
-
 DEFAULT_ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector register."""
+
+EFFORT = {"file": 20_000, "auto": 20_000, "optimal": 2_000_000}
+"""States that the search for an order may look at, for each way to ask for one."""
+
+ROUNDS = 20
+"""How often the problem is posed anew because bytes that were to be shared lie fixed to others."""
 
 
 def plan(
     graph: Graph,
     *,
-    order: str | Sequence[str] = "file",
+    order: str | Sequence[str] = "auto",
+    fuse: Fuse = "none",
+    concat: bool | None = None,
     alignment: int = DEFAULT_ALIGNMENT,
     in_place: bool = True,
     count_inputs: bool = True,
@@ -37,9 +46,13 @@ def plan(
 
     Args:
         graph: All dims known.
-        order: ``file`` for the order in which the graph stands, ``eager`` to give memory back as early as that costs
-            nothing (the file's own where that is better), or the names of all nodes in an executable order.
-        alignment: Every storage starts at a multiple of this many bytes; a power of two.
+        order: ``file`` for the order in which the graph stands; ``auto`` for the least peak that a limited search
+            finds, the file's own order where that needs no more; ``optimal`` for a hundred times the effort; or the
+            names of all nodes in an executable order.
+        fuse: ``none`` for a step a node, as most runtimes execute them; ``steps`` for fused steps: epilogues,
+            prologues, accumulating sums, pooling in strips.
+        concat: Whether producers write into their slice of a concatenation; when None, if steps are fused.
+        alignment: Every storage starts at a multiple of this many bytes, slices of larger values apart; a power of two.
         in_place: Whether elementwise results may be written over operands.
         count_inputs: Whether the graph's inputs lie in the arena, or with the caller.
         count_outputs: The same for its outputs.
@@ -48,50 +61,176 @@ def plan(
         The plan, checked against the graph.
 
     Raises:
-        CnnirError: ``dims-unbound`` or ``size-unknown`` naming the value that has no size, ``order``,
+        CnnirError: ``dims-unbound`` or ``size-unknown`` naming the value that has no size, ``order``, ``fuse``,
             ``order-nodes`` or ``order-dependency``, ``alignment``, ``plan-empty``.
     """
     _check_alignment(graph, alignment)
-    sharing = _ordered(graph, order, in_place=in_place)
-    if not sharing.order:
+    if fuse not in ("none", "steps", "aggressive"):
+        raise CnnirError("fuse", "no such level of fusing", expected="none, steps or aggressive", got=fuse)
+    if not graph.nodes:
         raise CnnirError("plan-empty", "a graph without nodes has nothing to plan", got=graph.name)
-    lives = _lives(sharing)
-    pool_of = _pools_of_storages(graph, sharing, count_inputs=count_inputs, count_outputs=count_outputs)
-    lives = [
-        # What lies with the caller is his from beginning to end: nothing else can lie there before or after.
-        life if pool == ARENA else Buffer(life.bytes, 0, len(sharing.order) - 1)
-        for life, pool in zip(lives, pool_of, strict=True)
-    ]
-    pools, offsets, bound = _place(lives, pool_of, alignment)
-    storages = tuple(
-        Storage(pool, offset, life.bytes, life.first, life.last)
-        for pool, offset, life in zip(pool_of, offsets, lives, strict=True)
-    )
-    counted = {"count_inputs": count_inputs, "count_outputs": count_outputs}
-    least = order_bound(graph, sharing, in_place=in_place, **counted)
-    peak = live_peak([life for life, pool in zip(lives, pool_of, strict=True) if pool == ARENA])
-    result = MemoryPlan(
+    choices = Choices(fuse, fuse != "none" if concat is None else concat, in_place, count_inputs, count_outputs)
+    best = min(_attempts(graph, choices, order, alignment), key=lambda attempt: attempt.arena)
+    result = _write(graph, best, alignment, {
+        "order": order if isinstance(order, str) else "given",
+        "fuse": fuse,
+        "concat": choices.concat,
+        "alignment": alignment,
+        "in_place": in_place,
+        "count_inputs": count_inputs,
+        "count_outputs": count_outputs,
+    })  # fmt: skip
+    result.check(graph)
+    return result
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One order, with everything that follows from it."""
+
+    formation: Formation
+    schedule: Schedule
+    steps: tuple[Entry, ...]
+    layout: Layout
+    peak: int
+    placement: Placement
+    scratch: tuple[int, ...]
+    """Steps that hold a strip, in the order of their bodies behind the layout's own."""
+
+    @property
+    def arena(self) -> int:
+        return self.placement.height
+
+
+def _attempts(graph: Graph, choices: Choices, order: str | Sequence[str], alignment: int) -> Iterator[_Attempt]:
+    """Plans in the making, until one is as low as its order needs."""
+    nodes = _given_order(graph, order)
+    formation, found = _scheduled(graph, choices, nodes, EFFORT.get(order, 0) if isinstance(order, str) else 0)
+    file_order = tuple(range(len(formation.works)))
+    if not isinstance(order, str) or order == "file":
+        yield _attempt(formation, found, file_order, alignment, nodes)
+        return
+    attempt = _attempt(formation, found, found.order, alignment)
+    yield attempt
+    if attempt.arena > found.peak and found.order != file_order:
+        yield _attempt(formation, found, file_order, alignment)
+
+
+def _scheduled(graph: Graph, choices: Choices, nodes: Sequence[Node], effort: int) -> tuple[Formation, Schedule]:
+    """The problem and its order; posed anew as long as results cannot be written over what they were to be."""
+    formation = form(graph, choices, nodes)
+    found = schedule(formation.problem, effort=effort)
+    for _ in range(ROUNDS):
+        refused = lay_out(formation, entries(formation, found.order), in_place=choices.in_place).refused
+        if not refused:
+            break
+        choices = replace(choices, apart=choices.apart | refused)
+        formation = form(graph, choices, nodes)
+        found = schedule(formation.problem, effort=effort)
+    return formation, found
+
+
+def _attempt(
+    formation: Formation,
+    found: Schedule,
+    order: Sequence[int],
+    alignment: int,
+    as_asked: Sequence[Node] | None = None,
+) -> _Attempt:
+    steps = entries(formation, order)
+    if as_asked is not None and formation.choices.fuse == "none":
+        steps = in_turn(steps, as_asked)
+    layout = lay_out(formation, steps, in_place=formation.choices.in_place)
+    bodies, scratch = _bodies(layout, steps)
+    return _Attempt(formation, found, steps, layout, layout.peak(steps), place(bodies, alignment), scratch)
+
+
+def _bodies(layout: Layout, steps: Sequence[Entry]) -> tuple[list[Body], tuple[int, ...]]:
+    """What is placed in the arena: bodies of storages, and strips behind them."""
+    count = 1 + max((room.body for room in layout.rooms), default=-1)
+    slices: list[list[Slice]] = [[] for _ in range(count)]
+    for room in layout.rooms:
+        slices[room.body].append(Slice(room.at, room.bytes, room.first, room.last))
+    bodies = [Body(tuple(slices[body])) for body in range(count) if body not in layout.outside]
+    scratch = tuple(number for number, step in enumerate(steps) if step.strip is not None)
+    bodies += [Body((Slice(0, strip.bytes, number, number),)) for number in scratch if (strip := steps[number].strip)]
+    return bodies, scratch
+
+
+def _write(graph: Graph, attempt: _Attempt, alignment: int, options: dict[str, str | int | bool]) -> MemoryPlan:
+    layout, steps = attempt.layout, attempt.steps
+    placement = attempt.placement
+    count = 1 + max((room.body for room in layout.rooms), default=-1)
+    inside = [body for body in range(count) if body not in layout.outside]
+    bases = dict(zip(inside, placement.offsets, strict=False))
+    outer = _place_outside(layout, len(steps), alignment)
+    bases.update(outer[0])
+    pools = [INTERFACE if body in layout.outside else ARENA for body in range(count)]
+    storages = write_storages(layout, [bases[body] for body in range(count)], pools, alignment)
+    scratch = {}
+    for number, offset in zip(attempt.scratch, placement.offsets[len(inside) :], strict=True):
+        strip = steps[number].strip
+        assert strip is not None  # noqa: S101  they were chosen by it
+        scratch[number] = Scratch(ARENA, offset, strip.bytes, strip.bytes)
+    counted = [Pool(ARENA, attempt.arena, alignment)]
+    if layout.outside:
+        counted.append(Pool(INTERFACE, outer[1], alignment, counted=False))
+    found = attempt.schedule
+    return MemoryPlan(
         graph=graph.name,
         digest=digest(graph),
         bindings=dict(graph.bindings),
         inputs=tuple(value.name for value in graph.inputs),
         outputs=tuple(dict.fromkeys(value.name for value in graph.outputs if value.weight is None)),
-        pools=pools,
+        pools=tuple(counted),
         storages=storages,
-        values={value.name: _planned(value, index, storages[index]) for value, index in sharing.storage_of.items()},
-        steps=tuple(_step(node, sharing) for node in sharing.order),
-        bounds={"placement": bound, "order": Bound.of(least, peak, _ORDER_RULE)},
-        options={
-            "order": order if isinstance(order, str) else "given",
-            "alignment": alignment,
-            "in_place": in_place,
-            "count_inputs": count_inputs,
-            "count_outputs": count_outputs,
+        values=write_values(attempt.formation, steps, layout, storages),
+        steps=write_steps(steps, layout, scratch),
+        bounds={
+            "placement": Bound.of(
+                attempt.peak,
+                attempt.arena,
+                f"the largest sum of bytes live at one step of this order; placed {placement.heuristic}",
+            ),
+            "order": Bound.of(min(found.bound, attempt.peak), attempt.peak, _order_rule(found)),
         },
-        accounting=_accounting(count_inputs=count_inputs, count_outputs=count_outputs),
+        options=options,
+        accounting=_accounting(options),
     )
-    result.check(graph)
-    return result
+
+
+def _place_outside(layout: Layout, steps: int, alignment: int) -> tuple[dict[int, int], int]:
+    """Bases of the bodies that lie with the caller, each his from beginning to end."""
+    outside = sorted(layout.outside)
+    bodies = []
+    for body in outside:
+        rooms = [room for room in layout.rooms if room.body == body]
+        bodies.append(Body(tuple(Slice(room.at, room.bytes, 0, steps - 1) for room in rooms)))
+    placement = place(bodies, alignment)
+    return dict(zip(outside, placement.offsets, strict=True)), placement.height
+
+
+def _order_rule(found: Schedule) -> str:
+    """What was bounded, and how."""
+    if found.bound == found.peak:
+        return f"no order of these steps needs less: {found.states} sets of executed steps were looked at"
+    return f"no order of these steps needs less, as far as {found.states} sets of executed steps tell"
+
+
+def _given_order(graph: Graph, order: str | Sequence[str]) -> tuple[Node, ...]:
+    """The nodes in the order that was asked for, the graph's own for the ways to search one.
+
+    Raises:
+        CnnirError: ``order``, ``order-nodes``, ``order-dependency``.
+    """
+    if isinstance(order, str):
+        if order not in EFFORT:
+            expected = f"{', '.join(EFFORT)}, or the names of all nodes"
+            raise CnnirError("order", "no such order", expected=expected, got=order)
+        return graph.nodes
+    nodes = tuple(graph.node(name) for name in order)
+    live_ranges(graph, nodes)
+    return nodes
 
 
 def _check_alignment(graph: Graph, alignment: int) -> None:
@@ -106,87 +245,14 @@ def _check_alignment(graph: Graph, alignment: int) -> None:
                 )
 
 
-def _ordered(graph: Graph, order: str | Sequence[str], *, in_place: bool) -> Sharing:
-    """What shares bytes in the order that was asked for."""
-    if order == "file":
-        return share(graph, in_place=in_place)
-    if order == "eager":
-        # What is eager for the file's own sharing may be a loss for the one that follows from it.
-        both = (share(graph, in_place=in_place), share(graph, eager_order(graph), in_place=in_place))
-        return min(both, key=lambda sharing: live_peak(_lives(sharing)))
-    if isinstance(order, str):
-        raise CnnirError("order", "no such order", expected="file, eager, or the names of all nodes", got=order)
-    return share(graph, tuple(graph.node(name) for name in order), in_place=in_place)
-
-
-def _lives(sharing: Sharing) -> list[Buffer]:
-    """Size of each storage, and the steps at which it is needed."""
-    position = {value: index for index, node in enumerate(sharing.order) for value in node.outputs}
-    end = len(sharing.order) - 1
-    lives = []
-    for storage in sharing.storages:
-        written = [position.get(value, 0) for value in storage.values]
-        last = min(max([*written, storage.needed]), end)
-        lives.append(Buffer(max(known_bytes(value) for value in storage.values), min(written), last))
-    return lives
-
-
-def _pools_of_storages(graph: Graph, sharing: Sharing, *, count_inputs: bool, count_outputs: bool) -> list[str]:
-    outside: set[int] = set()
-    if not count_inputs:
-        outside.update(sharing.storage_of[value] for value in graph.inputs)
-    if not count_outputs:
-        outside.update(sharing.storage_of[value] for value in graph.outputs if value.weight is None)
-    return [INTERFACE if index in outside else ARENA for index in range(len(sharing.storages))]
-
-
-def _place(
-    lives: Sequence[Buffer], pool_of: Sequence[str], alignment: int
-) -> tuple[tuple[Pool, ...], list[int], Bound]:
-    offsets = [0] * len(lives)
-    pools = []
-    bound = Bound.of(0, 0, "")
-    for name in (ARENA, INTERFACE):
-        members = [index for index, pool in enumerate(pool_of) if pool == name]
-        if name == INTERFACE and not members:
-            continue
-        placement = place([lives[index] for index in members], alignment)
-        for index, offset in zip(members, placement.offsets, strict=True):
-            offsets[index] = offset
-        pools.append(Pool(name, placement.height, alignment, counted=name == ARENA))
-        if name == ARENA:
-            rule = f"the largest sum of bytes live at one step of this order; placed greedily {placement.heuristic}"
-            bound = Bound.of(placement.bound, placement.height, rule)
-    return tuple(pools), offsets, bound
-
-
-def _planned(value: Value, index: int, storage: Storage) -> PlannedValue:
-    known_bytes(value)
-    assert isinstance(value.type, TensorType)  # noqa: S101  known_bytes has refused all else
-    shape = known_shape(value.type.shape, value.name)
-    itemsize = value.type.dtype.numpy.itemsize
-    piece = Piece(index, storage.pool, storage.offset, (0,) * len(shape), shape, row_major_strides(shape, itemsize))
-    return PlannedValue(value.type.dtype.value, shape, (piece,))
-
-
-def _step(node: Node, sharing: Sharing) -> Step:
-    reads = dict.fromkeys(value.name for value in node.operands if value in sharing.storage_of)
-    donations = [(sharing.donations[value].name, value.name) for value in node.outputs if value in sharing.donations]
-    is_view = bool(node.outputs) and all(value in sharing.views for value in node.outputs)
-    return Step(
-        nodes=(node.name,),
-        reads=tuple(reads),
-        writes=tuple(value.name for value in node.outputs),
-        donations=tuple(donations),
-        algorithm=VIEW if is_view else KERNEL,
-    )
-
-
-def _accounting(*, count_inputs: bool, count_outputs: bool) -> str:
+def _accounting(options: dict[str, str | int | bool]) -> str:
     counted = {
         (True, True): "graph inputs count until their last reader and outputs to the end",
         (True, False): "graph inputs count until their last reader, outputs lie with the caller",
         (False, True): "graph inputs lie with the caller, outputs count to the end",
         (False, False): "graph inputs and outputs lie with the caller",
-    }[count_inputs, count_outputs]
+    }[bool(options["count_inputs"]), bool(options["count_outputs"])]
     return f"activations only: weights and the kernels' own workspace are not counted; {counted}"
+
+
+__all__ = ["ARENA", "DEFAULT_ALIGNMENT", "EFFORT", "INTERFACE", "plan"]

@@ -12,10 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cnnir.analysis import live_ranges
-from cnnir.dims import is_known, symbols
-from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
-from cnnir.types import TensorType
 
 
 @dataclass(slots=True)
@@ -83,36 +80,6 @@ def share(graph: Graph, order: Sequence[Node] | None = None, *, in_place: bool =
             else:
                 _open(sharing, value, needed[value])
     return sharing
-
-
-def known_bytes(value: Value) -> int:
-    """Bytes of a value in memory.
-
-    Raises:
-        CnnirError: ``size-unknown`` or ``dims-unbound``, naming the value and the node that makes it.
-    """
-    where = value.producer.label if value.producer is not None else value.name
-    if not isinstance(value.type, TensorType):
-        raise CnnirError("size-unknown", f"{value.name} has no size that could be planned", node=where, got=value.type)
-    if value.type.dtype.is_packed:
-        raise CnnirError(
-            "size-unknown", f"{value.name} has packed elements, which no plan can place", node=where, got=value.type
-        )
-    size = value.type.bytes
-    if not is_known(size):
-        names = sorted(symbols(size))
-        if not names:
-            raise CnnirError(
-                "size-unknown", f"{value.name} has a dim or type of unknown size", node=where, got=value.type
-            )
-        raise CnnirError(
-            "dims-unbound",
-            f"{value.name} has a symbolic size",
-            node=where,
-            got=value.type,
-            hint=f"bind {', '.join(names)} first, for instance {names[0]}=1",
-        )
-    return size
 
 
 def _needed_until(graph: Graph, order: Sequence[Node]) -> Mapping[Value, int]:

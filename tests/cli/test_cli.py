@@ -169,9 +169,17 @@ def test_plan_options(capsys: pytest.CaptureFixture[str]) -> None:
     plain = ["plan", models.path("shufflenet"), "--json"]
     arenas = {
         option: json.loads(run([*plain, *option.split()], capsys)[1])["arena_bytes"]
-        for option in ("", "--order eager", "--no-in-place", "--no-outputs --no-inputs", "--alignment 4096")
+        for option in (
+            "",
+            "--order file",
+            "--fuse steps",
+            "--no-in-place",
+            "--no-outputs --no-inputs",
+            "--alignment 4096",
+        )
     }
-    assert arenas["--order eager"] < arenas[""] <= arenas["--no-in-place"]
+    assert arenas["--fuse steps"] < arenas[""] < arenas["--order file"]
+    assert arenas[""] <= arenas["--no-in-place"]
     assert arenas["--no-outputs --no-inputs"] <= arenas[""]
     assert arenas["--alignment 4096"] % 4 == 0
 

@@ -54,7 +54,7 @@ def views_and_chains() -> Graph:
 def graphs() -> dict[str, Graph]:
     """The graphs under test, by name."""
     found = {"residual": residual_network(), "views": views_and_chains()}
-    found |= {f"random{seed}": random_graph(np.random.default_rng(seed), 14) for seed in (1, 2, 3, 6)}
+    found |= {f"random{seed}": random_graph(np.random.default_rng(seed), 14) for seed in (1, 2, 4, 6)}
     return found
 
 

@@ -722,6 +722,7 @@ def planned(seed: int, *, in_place: bool) -> tuple[Graph, MemoryPlan]:
 
 def spoilt(data: st.DataObject, spoilers: Sequence[Spoiler]) -> Iterator[tuple[Graph, MemoryPlan]]:
     graph, plan = planned(data.draw(st.integers(0, 30)), in_place=data.draw(st.booleans()))
+    assume(all(value.pieces is not None and len(value.pieces) == 1 for value in plan.values.values()))
     for spoiler in data.draw(st.lists(st.sampled_from(spoilers), min_size=1, max_size=3)):
         plan = spoiler(plan, data)
     yield graph, plan

@@ -1,6 +1,5 @@
 """In which order the tasks run: the smallest peak, with a proof where the search comes to its end."""
 
-from cnnir.passes.memory.order.eager import eager_order
 from cnnir.passes.memory.order.schedule import EFFORT, Schedule, schedule
 
-__all__ = ["EFFORT", "Schedule", "eager_order", "schedule"]
+__all__ = ["EFFORT", "Schedule", "schedule"]

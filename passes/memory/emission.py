@@ -1,0 +1,294 @@
+"""From an order of tasks to steps with lives: who writes what, what is written over what, what lies fixed to what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cnnir.graph import Node, Value
+from cnnir.passes.memory.forming import Formation, Group, Meeting, Strip, reaches, read_by, stored_operands
+from cnnir.plan import JOIN, KERNEL, VIEW
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A step in the making.
+
+    Attributes:
+        nodes: In executable order.
+        reads, writes: Stored values.
+        algorithm: `KERNEL`, `VIEW` or `JOIN`.
+        strip: Rows of an unstored value that the step holds.
+    """
+
+    nodes: tuple[Node, ...]
+    reads: tuple[Value, ...]
+    writes: tuple[Value, ...]
+    algorithm: str = KERNEL
+    strip: Strip | None = None
+
+
+def entries(formation: Formation, order: Sequence[int]) -> tuple[Entry, ...]:
+    """The steps of an order of the formation's tasks, views where what they look at has just been made."""
+    writer = _Writer(formation)
+    writer.views(formation.graph.inputs)
+    for task in order:
+        writer.task(task)
+    return tuple(writer.entries)
+
+
+def in_turn(steps: Sequence[Entry], nodes: Sequence[Node]) -> tuple[Entry, ...]:
+    """Steps of one node each in an order that was asked for, views in their turn."""
+    turn = {node: index for index, node in enumerate(nodes)}
+    return tuple(sorted(steps, key=lambda step: turn[step.nodes[0]]))
+
+
+class _Writer:
+    def __init__(self, formation: Formation) -> None:
+        self.formation = formation
+        self.entries: list[Entry] = []
+        self.there: set[Value] = set()
+        self.first_of: dict[int, Value] = {}
+        """For each meeting the operand that has run, once one has."""
+
+    def task(self, number: int) -> None:
+        work = self.formation.works[number]
+        group = self.formation.fusion.groups[work.group] if work.group is not None else None
+        if work.meeting is not None:
+            self._meet(work.meeting, group)
+        elif group is not None:
+            self._run(group)
+
+    def _run(self, group: Group) -> None:
+        nodes, strip = group.nodes, group.strip
+        if nodes[0] in self.formation.copies:
+            self._write(Entry(nodes, tuple(stored_operands(nodes[0])), nodes[0].outputs, JOIN))
+        else:
+            self._write(Entry(nodes, tuple(read_by(nodes)), nodes[-1].outputs, KERNEL, strip))
+
+    def _meet(self, number: int, group: Group | None) -> None:
+        """The first of a meeting's operands is written as it is; the second is written as the result."""
+        meeting = self.formation.fusion.meetings[number]
+        nodes, strip = (group.nodes, group.strip) if group is not None else ((), None)
+        if number not in self.first_of:
+            self.first_of[number] = nodes[-1].output if nodes else self._stored_operand(meeting)
+            if nodes:
+                self._write(Entry(nodes, tuple(read_by(nodes)), nodes[-1].outputs, KERNEL, strip))
+            return
+        together = (*nodes, *meeting.nodes)
+        self._write(Entry(together, tuple(read_by(together)), (meeting.output,), KERNEL, strip))
+
+    def _stored_operand(self, meeting: Meeting) -> Value:
+        return next(value for value, group in zip(meeting.operands, meeting.groups, strict=True) if group is None)
+
+    def _write(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        self.views(entry.writes)
+
+    def views(self, made: Sequence[Value]) -> None:
+        """The views that these values complete."""
+        pending = list(made)
+        self.there.update(made)
+        while pending:
+            value = pending.pop(0)
+            for node in value.users:
+                if self._is_complete(node):
+                    self.entries.append(Entry((node,), tuple(stored_operands(node)), node.outputs, VIEW))
+                    self.there.update(node.outputs)
+                    pending += node.outputs
+
+    def _is_complete(self, node: Node) -> bool:
+        if node not in self.formation.parts or node in self.formation.copies or node.outputs[0] in self.there:
+            return False
+        return all(value in self.there for value in stored_operands(node))
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A storage in the making: a place in a body, and the steps at which it is taken.
+
+    Attributes:
+        body: Index of the body.
+        at: Where it begins in the body.
+        bytes: Its size.
+        first, last: The steps.
+    """
+
+    body: int
+    at: int
+    bytes: int
+    first: int
+    last: int
+
+
+@dataclass
+class Layout:
+    """Lives, donations and bodies of a list of steps.
+
+    Attributes:
+        donations: For each step (operand, result): the result is written over the operand.
+        rooms: The storages.
+        room_of: For each atom that is ever written its storage.
+        outside: Bodies that lie with the caller.
+        refused: Names of (operand, result) whose bytes cannot be shared after all: each of them lies fixed to others.
+    """
+
+    donations: list[tuple[tuple[Value, Value], ...]] = field(default_factory=list)
+    rooms: list[Room] = field(default_factory=list)
+    room_of: dict[int, int] = field(default_factory=dict)
+    outside: frozenset[int] = frozenset()
+    refused: set[tuple[str, str]] = field(default_factory=set)
+
+    def peak(self, entries: Sequence[Entry]) -> int:
+        """The most bytes that any step needs, strips included, of what does not lie with the caller."""
+        change = [0] * (len(entries) + 1)
+        for room in self.rooms:
+            if room.body not in self.outside:
+                change[room.first] += room.bytes
+                change[room.last + 1] -= room.bytes
+        live = peak = 0
+        for entry, delta in zip(entries, change, strict=False):
+            live += delta
+            peak = max(peak, live + (entry.strip.bytes if entry.strip is not None else 0))
+        return peak
+
+
+def lay_out(formation: Formation, steps: Sequence[Entry], *, in_place: bool) -> Layout:
+    """Work out what lives when, and what is written over what."""
+    return _LayOut(formation, steps, in_place=in_place).run()
+
+
+class _LayOut:
+    def __init__(self, formation: Formation, steps: Sequence[Entry], *, in_place: bool) -> None:
+        self.formation = formation
+        self.steps = steps
+        self.in_place = in_place
+        outputs = [value for value in formation.graph.outputs if value.weight is None]
+        self.kept = {atom for value in outputs for atom in formation.atoms[value]}
+        self.given = {atom for value in formation.graph.inputs for atom in formation.atoms[value]}
+        self.first: dict[int, int] = dict.fromkeys(self.given, 0)
+        self.last: dict[int, int] = dict.fromkeys(self.given, 0)
+        # Atoms written over each other, and frames fixed to each other: disjoint sets, each member with its shift.
+        self.chain: dict[int, int] = {}
+        self.base: dict[int, tuple[int, int]] = {}
+        self.members: dict[int, list[int]] = {}
+        self.layout = Layout()
+
+    def run(self) -> Layout:
+        self._find_lives()
+        for number, step in enumerate(self.steps):
+            self.layout.donations.append(self._donations(number, step) if step.algorithm == KERNEL else ())
+        self._make_rooms()
+        return self.layout
+
+    def _find_lives(self) -> None:
+        atoms = self.formation.atoms
+        for number, step in enumerate(self.steps):
+            for value in (*step.reads, *step.writes):
+                for atom in atoms[value]:
+                    self.first.setdefault(atom, number)
+                    self.last[atom] = number
+        end = len(self.steps) - 1
+        for atom in self.kept:
+            self.last[atom] = end
+        for atom, part in enumerate(self.formation.slices):
+            if atom in self.first:
+                self.members.setdefault(part.frame, []).append(atom)
+                self.base.setdefault(part.frame, (part.frame, 0))
+
+    def _slice_outside(self, atom: int) -> bool:
+        return self.formation.slices[atom].frame in self.formation.outside
+
+    def _donations(self, number: int, step: Entry) -> tuple[tuple[Value, Value], ...]:
+        """The operands that the result is written over: one at most."""
+        if len(step.writes) != 1:
+            return ()
+        (target,) = step.writes
+        for source in step.reads:
+            if source.type == target.type and reaches(source, target, step.nodes) and self._apart(source, step):
+                if self.formation.atoms[source] == self.formation.atoms[target]:
+                    return ((source, target),)
+                if self.in_place and self._dies(source, target, number) and self._fix(source, target):
+                    return ((source, target),)
+        return ()
+
+    def _apart(self, source: Value, step: Entry) -> bool:
+        own = set(self.formation.atoms[source])
+        return all(own.isdisjoint(self.formation.atoms[other]) for other in step.reads if other is not source)
+
+    def _dies(self, source: Value, target: Value, number: int) -> bool:
+        atoms = self.formation.atoms
+        if len(atoms[source]) != 1 or len(atoms[target]) != 1:
+            return False
+        (given,), (taken,) = atoms[source], atoms[target]
+        if given in self.given or given in self.kept or self.last[given] != number or self.first[taken] != number:
+            return False
+        return not self._slice_outside(given) and not self._slice_outside(taken)
+
+    def _fix(self, source: Value, target: Value) -> bool:
+        """Fix the two frames to each other, unless slices would meet that live at the same time."""
+        (given,), (taken,) = self.formation.atoms[source], self.formation.atoms[target]
+        one, other = self._place(given), self._place(taken)
+        shift = one[1] - other[1]
+        same = one[0] == other[0]
+        if shift != 0 if same else self._collide(one[0], other[0], shift, (given, taken)):
+            self.layout.refused.add((source.name, target.name))
+            return False
+        self.chain[taken] = given
+        if not same:
+            self._merge(one[0], other[0], shift)
+        return True
+
+    def _place(self, atom: int) -> tuple[int, int]:
+        """Root frame of an atom, and where it begins there."""
+        part = self.formation.slices[atom]
+        root, shift = self.base[part.frame]
+        return root, part.begin + shift
+
+    def _collide(self, root: int, other: int, shift: int, pair: tuple[int, int]) -> bool:
+        slices = self.formation.slices
+        few, many = self.members[other], self.members[root]
+        for atom in few:
+            begin = self._place(atom)[1] + shift
+            end = begin + slices[atom].end - slices[atom].begin
+            for rival in many:
+                if (rival, atom) == pair:
+                    continue
+                low = self._place(rival)[1]
+                high = low + slices[rival].end - slices[rival].begin
+                if low < end and begin < high and self._meet_in_time(atom, rival):
+                    return True
+        return False
+
+    def _meet_in_time(self, atom: int, rival: int) -> bool:
+        return self.first[atom] <= self.last[rival] and self.first[rival] <= self.last[atom]
+
+    def _merge(self, root: int, other: int, shift: int) -> None:
+        frames = {self.formation.slices[atom].frame for atom in self.members[other]}
+        for frame in frames:
+            _, by = self.base[frame]
+            self.base[frame] = (root, by + shift)
+        self.members[root] += self.members.pop(other)
+
+    def _make_rooms(self) -> None:
+        """One storage for each chain of atoms that are written over each other."""
+        layout, slices = self.layout, self.formation.slices
+        lowest = {root: min(self._place(atom)[1] for atom in atoms) for root, atoms in self.members.items()}
+        numbers = {root: index for index, root in enumerate(self.members)}
+        heads: dict[int, int] = {}
+        spans: dict[int, tuple[int, int]] = {}
+        for atom in sorted(self.first, key=lambda atom: (self.first[atom], atom)):
+            head = heads[self.chain[atom]] if atom in self.chain else atom
+            heads[atom] = head
+            first, last = spans.get(head, (self.first[atom], self.last[atom]))
+            spans[head] = (min(first, self.first[atom]), max(last, self.last[atom]))
+        index_of = {head: index for index, head in enumerate(spans)}
+        for head, life in spans.items():
+            root, at = self._place(head)
+            size = slices[head].end - slices[head].begin
+            # What lies with the caller is his from beginning to end: nothing else can lie there before or after.
+            first, last = (0, len(self.steps) - 1) if self._slice_outside(head) else life
+            layout.rooms.append(Room(numbers[root], at - lowest[root], size, first, last))
+        layout.room_of = {atom: index_of[head] for atom, head in heads.items()}
+        layout.outside = frozenset(numbers[root] for root in self.members if self._slice_outside(self.members[root][0]))
+
+
+__all__ = ["Entry", "Layout", "Room", "entries", "in_turn", "lay_out"]

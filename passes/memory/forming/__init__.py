@@ -1,0 +1,23 @@
+"""From a graph to a problem: what is one step, what shares bytes whatever the order, what may share them."""
+
+from cnnir.passes.memory.forming.formation import Choices, Formation, Slice, Work, form, reaches, read_by
+from cnnir.passes.memory.forming.fusion import Fuse, Fusion, Group, Meeting, fuse
+from cnnir.passes.memory.forming.kinds import stored_operands
+from cnnir.passes.memory.forming.strips import Strip
+
+__all__ = [
+    "Choices",
+    "Formation",
+    "Fuse",
+    "Fusion",
+    "Group",
+    "Meeting",
+    "Slice",
+    "Strip",
+    "Work",
+    "form",
+    "fuse",
+    "reaches",
+    "read_by",
+    "stored_operands",
+]

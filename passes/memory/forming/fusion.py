@@ -1,0 +1,394 @@
+"""Which nodes run as one step, whose result is written once.
+
+- **Epilogue**: what is applied point by point to a result that nobody else reads, its own branches included
+  (``x * sigmoid(x)``), is applied before the result is written. LRN too: it needs the neighbouring channels alone.
+- **Meeting**: a sum of two results, neither of them read by anyone else, is accumulated: whichever runs last adds to
+  what the first has written. One of the two may be a stored value with other readers: a residual.
+- **Strip**: pooling of a result that nobody else reads takes it row by row, so that it is never stored.
+- **Chain** (``aggressive`` alone): a convolution takes the result of another one in strips of rows and channels: a
+  depthwise one makes the channels that it reads, any other one adds what each block of channels gives. Its operand is
+  needed for longer, so a chain is taken only where that is no loss by itself; in a network it can be one.
+- **Prologue**: what is worked out point by point, or moved, for readers that all compute is worked out by each of them
+  as it reads. Padding and transposition are such moves: no copy is stored.
+
+Chains apart, none of these makes the live bytes of the best order larger. Epilogues and accumulating sums are what
+OpenVINO and oneDNN do behind a convolution; prologues are DenseNet's (Pleiss et al., "Memory-Efficient Implementation
+of DenseNets", 2017); chains are MCUNet's and FusedConv's, one block of channels at a time.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from cnnir.graph import Graph, Node, Value
+from cnnir.ops import LRN
+from cnnir.ops.opaque import Opaque
+from cnnir.passes.memory.forming.kinds import (
+    COMPUTING,
+    MOVING,
+    is_epilogue,
+    is_pointwise,
+    is_pool,
+    shape_like,
+    stored_operands,
+)
+from cnnir.passes.memory.forming.strips import Strip, chain_strip, is_depthwise, pool_strip
+from cnnir.passes.memory.forming.views import Part
+from cnnir.passes.memory.sizes import known_bytes
+
+Fuse: TypeAlias = Literal["none", "steps", "aggressive"]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Nodes that run as one step, in the graph's order.
+
+    Attributes:
+        nodes: The last of them makes what is written; a prologue's nodes stand in several groups.
+        strip: The rows of a pooled result that are held, None when nothing is pooled.
+    """
+
+    nodes: tuple[Node, ...]
+    strip: Strip | None = None
+
+    @property
+    def outputs(self) -> tuple[Value, ...]:
+        """What the last node makes."""
+        return self.nodes[-1].outputs
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A node of two operands that is applied by whichever of them comes last.
+
+    Attributes:
+        nodes: The node itself, and its epilogue.
+        operands: Both, in the node's order.
+        groups: For each operand the group that makes it for this node alone, None for a stored value.
+    """
+
+    nodes: tuple[Node, ...]
+    operands: tuple[Value, Value]
+    groups: tuple[int | None, int | None]
+
+    @property
+    def output(self) -> Value:
+        """The result, behind the epilogue."""
+        return self.nodes[-1].output
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """The decision for a graph.
+
+    Attributes:
+        groups: In the order of their first own nodes.
+        meetings: In the graph's order.
+        unstored: Values that are never stored, whatever the order.
+    """
+
+    groups: tuple[Group, ...]
+    meetings: tuple[Meeting, ...]
+    unstored: frozenset[Value]
+
+
+def fuse(
+    graph: Graph, level: Fuse, views: Mapping[Node, Sequence[Part]], unchained: frozenset[str] = frozenset()
+) -> Fusion:
+    """Decide which nodes run as one step.
+
+    Args:
+        graph: All dims known.
+        level: ``none`` for a step a node.
+        views: Nodes that need not move a byte.
+        unchained: Names of convolutions whose operand is stored after all.
+    """
+    builder = _Builder(graph, views, chains=level == "aggressive", unchained=unchained)
+    for node in graph.nodes:
+        if level == "none":
+            builder.single(node)
+        else:
+            builder.take(node)
+    return builder.done()
+
+
+@dataclass
+class _Growth:
+    """Nodes absorbed behind a value, up to the last place where one value alone is needed further on."""
+
+    nodes: tuple[Node, ...]
+    result: Value
+
+
+@dataclass
+class _Builder:
+    graph: Graph
+    views: Mapping[Node, Sequence[Part]]
+    chains: bool = False
+    unchained: frozenset[str] = frozenset()
+    groups: list[Group] = field(default_factory=list)
+    meetings: list[Meeting] = field(default_factory=list)
+    unstored: set[Value] = field(default_factory=set)
+    taken: set[Node] = field(default_factory=set)
+    group_of: dict[Value, int] = field(default_factory=dict)
+    """For the result of a group, its index."""
+    outputs: frozenset[Value] = frozenset()
+    position: dict[Node, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.outputs = frozenset(self.graph.outputs)
+        self.position = {node: index for index, node in enumerate(self.graph.nodes)}
+
+    def done(self) -> Fusion:
+        return Fusion(tuple(self.groups), tuple(self.meetings), frozenset(self.unstored))
+
+    # One node after the other
+
+    def single(self, node: Node) -> None:
+        """The node is a step of its own, unless it moves nothing."""
+        if node not in self.views or self._copies(node):
+            self._add((node,))
+
+    def take(self, node: Node) -> None:
+        """Decide for a node, with all before it decided."""
+        if node in self.taken:
+            return
+        if self._passes_unstored(node):
+            return
+        if self._copies(node):
+            self._add((node,))
+            return
+        if node in self.views:
+            return
+        if len(node.outputs) != 1 or isinstance(node.op, Opaque):
+            self._add((*self._prologue(node), node))
+            return
+        if (pair := self._meeting_operands(node)) is not None and self._meet(node, pair):
+            return
+        self._core(node)
+
+    def _core(self, node: Node) -> None:
+        growth = self._grow(node.output)
+        nodes = (node, *growth.nodes)
+        if self._stays_unstored(nodes, growth.result):
+            self.taken.update(nodes)
+            self.unstored.update(other.output for other in nodes)
+            return
+        self._add(*self._continued((*self._prologue(node), *nodes), growth.result))
+
+    def _continued(self, nodes: tuple[Node, ...], result: Value) -> tuple[tuple[Node, ...], Strip | None]:
+        """The nodes with the convolutions that are chained to them, or else with the pooling that follows."""
+        held: Strip | None = None
+        while (reader := self._chained(nodes, result)) is not None:
+            strip = chain_strip(reader, nodes)
+            assert strip is not None  # noqa: S101  or it would not be chained
+            held = strip if held is None else held.beside(strip)
+            growth = self._grow(reader.output)
+            nodes, result = (*nodes, reader, *growth.nodes), growth.result
+            if not is_depthwise(reader):
+                return nodes, held
+        if held is not None:
+            return nodes, held
+        return self._with_pool(nodes, result)
+
+    # Chains
+
+    def _chained(self, nodes: tuple[Node, ...], result: Value) -> Node | None:
+        """The convolution that alone reads the result, where taking it in strips is no loss by itself."""
+        if not self.chains or result in self.outputs or len(result.users) != 1:
+            return None
+        (reader,) = result.users
+        if reader in self.taken or reader.name in self.unchained or any(isinstance(node.op, LRN) for node in nodes):
+            return None
+        if chain_strip(reader, nodes) is None or len(stored_operands(reader)) != 1:
+            return None
+        growth = self._grow(reader.output)
+        if not is_depthwise(reader) and self._pool_behind((*nodes, reader, *growth.nodes), growth.result) is not None:
+            return None
+        if not is_depthwise(reader) and self._chains_better(reader, growth, known_bytes(result)):
+            return None
+        sources = self._read_by(nodes)
+        stays = any(len(source.users) > 1 or source in self.outputs for source in sources)
+        before = sum(known_bytes(source) for source in sources)
+        return reader if stays or known_bytes(result) >= min(before, known_bytes(growth.result)) else None
+
+    def _with_pool(self, nodes: tuple[Node, ...], result: Value) -> tuple[tuple[Node, ...], Strip | None]:
+        """The nodes, and the pooling that follows with what is applied to its result."""
+        pool = self._pool_behind(nodes, result)
+        if pool is None:
+            return nodes, None
+        strip = pool_strip(pool, nodes, channels=any(isinstance(node.op, LRN) for node in nodes))
+        return (*nodes, pool, *self._grow(pool.output).nodes), strip
+
+    def _add(self, nodes: tuple[Node, ...], strip: Strip | None = None) -> None:
+        self.groups.append(Group(nodes, strip))
+        self._settle(self.groups[-1], len(self.groups) - 1)
+
+    def _settle(self, group: Group, index: int) -> None:
+        self.groups[index] = group
+        self.taken.update(group.nodes)
+        self.unstored.update(value for node in group.nodes[:-1] for value in node.outputs)
+        self.group_of.update((value, index) for value in group.outputs)
+
+    def _copies(self, node: Node) -> bool:
+        """Whether a concatenation has something to write is known only when its slices have found their places."""
+        return node.op.kind == "Concat"
+
+    def _chains_better(self, reader: Node, growth: _Growth, held: int) -> bool:
+        """What adds to its result cannot hand it on in strips, and that may be the result better not stored."""
+        larger = known_bytes(growth.result) > held
+        return larger and self._chained((reader, *growth.nodes), growth.result) is not None
+
+    # Epilogues
+
+    def _grow(self, start: Value, *, alone: bool = False) -> _Growth:
+        """Everything behind a value that can be applied before it is written; `alone`: reading nothing else stored."""
+        inside: dict[Value, None] = {start: None}
+        region: list[Node] = []
+        committed = _Growth((), start)
+        while (node := self._absorbable(inside, region, alone=alone)) is not None:
+            region.append(node)
+            inside[node.output] = None
+            open_values = [value for value in inside if self._escapes(value, region)]
+            if open_values == [node.output]:
+                committed = _Growth(tuple(region), node.output)
+        return committed
+
+    def _absorbable(self, inside: dict[Value, None], region: list[Node], *, alone: bool) -> Node | None:
+        if any(value in self.outputs for value in inside):
+            return None
+        users = {user for value in inside for user in value.users if user not in region and user not in self.taken}
+        for user in sorted(users, key=self.position.__getitem__):
+            if is_epilogue(user) and self._fits(user, inside, alone=alone):
+                return user
+        return None
+
+    def _fits(self, node: Node, inside: dict[Value, None], *, alone: bool) -> bool:
+        """What it reads of the region has its output's shape, and whatever else it reads is smaller."""
+        for value in stored_operands(node):
+            if value in inside:
+                if not shape_like(value, node.output):
+                    return False
+            elif alone or shape_like(value, node.output) or value in self.unstored:
+                return False
+        return True
+
+    def _escapes(self, value: Value, region: list[Node]) -> bool:
+        return value in self.outputs or any(user not in region for user in value.users)
+
+    # Meetings
+
+    def _meeting_operands(self, node: Node) -> tuple[Value, Value] | None:
+        if not is_pointwise(node):
+            return None
+        operands = stored_operands(node)
+        if len(operands) != 2 or len([v for v in node.operands if v.weight is None]) != 2:
+            return None
+        first, second = operands
+        alike = first.type == node.output.type == second.type
+        return (first, second) if alike and not {first, second} & self.unstored else None
+
+    def _meet(self, node: Node, pair: tuple[Value, Value]) -> bool:
+        """The node as a meeting, when one of its operands at least is made for it alone."""
+        groups = (self._made_for(pair[0], node), self._made_for(pair[1], node))
+        if groups == (None, None):
+            return False
+        direct = [index for index in groups if index is not None]
+        if len(direct) == 1 and self._pool_the_sum(direct[0], node):
+            return True
+        # Either operand may come last, so the epilogue can rest on nothing that is not there before both.
+        nodes = (node, *self._grow(node.output, alone=True).nodes)
+        self.taken.update(nodes)
+        self.unstored.update(other.output for other in nodes[:-1])
+        self.meetings.append(Meeting(nodes, pair, groups))
+        return True
+
+    def _made_for(self, value: Value, node: Node) -> int | None:
+        """The group whose result the value is, when the node is all that reads it."""
+        index = self.group_of.get(value)
+        if index is None or value.users != (node,) or value in self.outputs:
+            return None
+        group = self.groups[index]
+        # What lies in its operands' bytes is no result of its own.
+        return index if len(group.outputs) == 1 and group.nodes[-1].op.kind != "Concat" else None
+
+    def _pool_the_sum(self, index: int, node: Node) -> bool:
+        """The sum is pooled as it is made, if it is pooled: the group of its one operand does all of it."""
+        group, growth = self.groups[index], self._grow(node.output)
+        whole = (*group.nodes, node, *growth.nodes)
+        if self._pool_behind(whole, growth.result) is None:
+            return False
+        del self.group_of[group.outputs[0]]
+        nodes, strip = self._with_pool(whole, growth.result)
+        self._settle(Group(nodes, strip), index)
+        return True
+
+    # Pooling in strips
+
+    def _pool_behind(self, nodes: tuple[Node, ...], result: Value) -> Node | None:
+        """The pooling that is all that reads the result of a group that computes."""
+        if result in self.outputs or len(result.users) != 1 or not any(isinstance(n.op, COMPUTING) for n in nodes):
+            return None
+        (reader,) = result.users
+        if any(is_pool(node) for node in nodes) or reader in self.taken:
+            return None
+        return reader if is_pool(reader) and pool_strip(reader, nodes, channels=False) is not None else None
+
+    # Prologues
+
+    def _passes_unstored(self, node: Node) -> bool:
+        """A view of what is not stored is not stored itself: its readers work it out."""
+        first = node.inputs[0] if node.inputs else None
+        if first not in self.unstored or node not in self.views or self._copies(node):
+            return False
+        self.unstored.add(node.output)
+        self.taken.add(node)
+        return True
+
+    def _stays_unstored(self, nodes: tuple[Node, ...], result: Value) -> bool:
+        """True when all readers can work the result out as they read it, and nothing is lost by it."""
+        core = nodes[0]
+        if not all(is_pointwise(node) or isinstance(node.op, MOVING) for node in nodes):
+            return False
+        sources = [v for v in self._read_by(nodes) if v.weight is None]
+        if len(sources) != 1 or result in self.outputs or not self._all_compute(result):
+            return False
+        (source,) = sources
+        if source in self.unstored:
+            return True
+        if known_bytes(result) < known_bytes(source):
+            return False
+        # What is made for this node alone can be written over instead, once and for all.
+        own = len(source.users) == 1 and source in self.group_of and source.producer not in self.views
+        return isinstance(core.op, MOVING) or not own
+
+    def _read_by(self, nodes: tuple[Node, ...]) -> list[Value]:
+        made = {value for node in nodes for value in node.outputs}
+        return list(dict.fromkeys(v for node in nodes for v in stored_operands(node) if v not in made))
+
+    def _all_compute(self, value: Value) -> bool:
+        """Do all readers, through views and moves, work out sums or maxima over what they read?"""
+        if not value.users or value in self.outputs:
+            return False
+        for user in value.users:
+            if user in self.taken:
+                return False
+            if isinstance(user.op, COMPUTING) and len(user.outputs) == 1:
+                continue
+            moves = (user in self.views and not self._copies(user)) or isinstance(user.op, MOVING)
+            if not moves or len(user.outputs) != 1 or not self._all_compute(user.output):
+                return False
+        return True
+
+    def _prologue(self, node: Node) -> tuple[Node, ...]:
+        """The nodes that work out what this one reads and nobody stores."""
+        return tuple(sorted(set(self._unstored_producers(node)), key=self.position.__getitem__))
+
+    def _unstored_producers(self, node: Node) -> Iterator[Node]:
+        for value in node.operands:
+            if value in self.unstored and value.producer is not None:
+                yield value.producer
+                yield from self._unstored_producers(value.producer)
+
+
+__all__ = ["Fuse", "Fusion", "Group", "Meeting", "fuse"]
