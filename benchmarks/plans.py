@@ -2,11 +2,11 @@
 
     python -m benchmarks.plans [--graphs N] [--first SEED] [--jobs N]
 
-Each seed gives a random network with branches, sums, concats, splits and views; for it the planner's plan under random
-options, and a plan drawn at random, fused and shared as it comes, in two pools, under random alignments. Both judges
-have to take both plans, and a run with all dead bytes spoilt before each step has to give the bits of a free run. Then
-the plans are spoilt in one way of each kind: what the oracle refuses, the proof has to refuse. Prints what was met,
-every surprise with its seed, and exits with 1 when there was one.
+Each seed gives a random network, layers wired as they come or the blocks that real networks are built of; for it the
+planner's plan under random options, and a plan drawn at random, fused and shared as it comes, in two pools, under
+random alignments. Both judges have to take both plans, and a run with all dead bytes spoilt before each step has to
+give the bits of a free run. Then the plans are spoilt in one way of each kind: what the oracle refuses, the proof has
+to refuse. Prints what was met, every surprise with its seed, and exits with 1 when there was one.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from cnnir.plan import MemoryPlan
 from tests.plan import oracle
 from tests.plan.drawn import drawn_plan
 from tests.plan.spoiling import SPOILERS
+from tests.random_blocks import random_blocks
 from tests.random_graphs import random_graph
 
 CHUNK = 25
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def judged(seed: int) -> tuple[Counter[str], list[str]]:
     """What one seed's plans held, and what was wrong with them."""
     rng = np.random.default_rng(seed)
-    graph = random_graph(rng, int(rng.integers(3, 24)))
+    graph = random_graph(rng, int(rng.integers(3, 24))) if seed % 2 else random_blocks(rng, int(rng.integers(1, 4)))
     met, surprises = Counter[str](), list[str]()
     try:
         for what, plan in (("planned", _planned(graph, rng)), ("drawn", drawn_plan(graph, rng))):

@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import BatchNormalization, Concat, Conv, Relu, Sigmoid, Split, Tanh, pooling
+from cnnir.ops import BatchNormalization, Concat, Conv, Relu, Sigmoid, Slice, Split, Tanh, Transpose, pooling
 from cnnir.plan import JOIN, KERNEL, VIEW, Bound, MemoryPlan, Piece, PlannedValue, Pool, Scratch, Step, Storage
 from cnnir.plan import row_major_strides as row_major
 from cnnir.text import digest
@@ -150,7 +150,7 @@ class _Draw:
         group.algorithm = VIEW if placed == len(node.operands) else JOIN if placed else KERNEL
 
     def show(self, group: _Group, node: Node) -> None:
-        """A reshape or split of what lies as its elements follow each other moves no byte."""
+        """Parts and turned maps move no byte, nor does a reshape of what lies as its elements follow each other."""
         (source, *_) = node.operands
         if source.name not in self.body_of or any(value.name in self.body_of for value in node.outputs):
             return
@@ -160,6 +160,14 @@ class _Draw:
             for value in node.outputs:
                 self.put(value, body, at, strides)
                 at += _shape(value)[node.op.axis] * strides[node.op.axis]
+            group.algorithm = VIEW
+        elif isinstance(node.op, Slice):
+            for axis, (begin, _, _) in _ranges(node.op, _shape(source)).items():
+                at += begin * strides[axis]
+            self.put(node.outputs[0], body, at, strides)
+            group.algorithm = VIEW
+        elif isinstance(node.op, Transpose):
+            self.put(node.outputs[0], body, at, tuple(strides[axis] for axis in node.op.permutation))
             group.algorithm = VIEW
         elif node.op.view and strides == row_major(_shape(source), ITEM):
             self.put(node.outputs[0], body, at, row_major(_shape(node.outputs[0]), ITEM))
@@ -319,6 +327,12 @@ def _lowest(parts: list[Storage], taken: list[Storage], alignment: int) -> int:
 
 def _has_windows(node: Node) -> bool:
     return isinstance(node.op, Conv | pooling.Pool)
+
+
+def _ranges(op: Slice, shape: tuple[int, ...]) -> dict[int, tuple[int, int, int]]:
+    """What Python makes of the ranges along each axis; all their steps are 1 here."""
+    cuts = zip(op.axes, op.starts, op.ends, strict=True)
+    return {axis: slice(start, end).indices(shape[axis]) for axis, start, end in cuts}
 
 
 def _outer(shape: tuple[int, ...]) -> int:

@@ -58,6 +58,11 @@ def graphs() -> dict[str, Graph]:
     return found
 
 
+def plain(graph: Graph, **options: Any) -> MemoryPlan:
+    """A plan of one node a step, every value in one piece: what is spoilt here is easily named."""
+    return graph.plan(**options)
+
+
 # Spoiling
 
 
