@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from typing import Literal
 
 import numpy as np
 
@@ -72,8 +73,11 @@ def judged(seed: int) -> tuple[Counter[str], list[str]]:
 
 def _planned(graph: Graph, rng: np.random.Generator) -> MemoryPlan:
     """The planner's plan, asked for at random."""
+    fuse: tuple[Literal["none"], Literal["steps"], Literal["steps"]] = ("none", "steps", "steps")
     return graph.plan(
-        order="eager" if rng.integers(2) else "file",
+        order="auto" if rng.integers(2) else "file",
+        fuse=fuse[int(rng.integers(3))],
+        concat=(None, None, True, False)[int(rng.integers(4))],
         alignment=int(rng.choice([4, 16, 64, 256])),
         in_place=bool(rng.integers(4)),
         count_inputs=bool(rng.integers(2)),

@@ -139,15 +139,15 @@ class _Walk:
             self.held[name] = self._look(name)
 
     def _join(self, step: Step, at: str) -> None:
-        """What lies inside of the value that is written stays, and the rest of it is copied."""
+        """Bytes of the written value that are also what is read stay as they are; the others are copied into.
+
+        Which operands these belong to, the graph says.
+        """
+        read = extents_of((*extent, 0) for name in step.reads for extent in self.extents[name])
         for name in step.writes:
             if name in self.held:
                 self._fail(at, f"{name} is written twice")
-            kept = [source for source in step.reads if touch(self.extents[source], self.extents[name])]
-            for source in kept:
-                if any(not _inside(extent, self.extents[name]) for extent in self.extents[source]):
-                    self._fail(at, f"{name} is written over {source} while it is read")
-            self._label(name, without(self.runs[name], extents_of((*e, 0) for s in kept for e in self.extents[s])))
+            self._label(name, without(self.runs[name], read))
             self.held[name] = self._look(name)
 
     def _label(self, name: str, runs: Iterable[Run]) -> None:

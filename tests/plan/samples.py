@@ -94,6 +94,21 @@ def joined() -> Sample:
     return graph, plan_of(graph, ["a", "b", Do("both", JOIN), "sum"], storages, places, alignment=64)
 
 
+def joined_from_within() -> Sample:
+    """An operand of a concat lies in its place, and is a part of another operand, which is copied from there."""
+    make = _Maker()
+    make.conv("a", "x", 1)
+    make.conv("b", "x", 1)
+    make.concat("ab", "a", "b")
+    make.concat("all", "ab", "a")
+    make.relu("out", "all")
+    graph = make.built("out", "ab")
+    steps: list[Do | str] = ["a", "b", Do("ab", VIEW), Do("all", JOIN), "out"]
+    places: Places = {"x": 0, "a": 2, "b": 3, "ab": (2, 3), "all": (1, 2), "out": 4}
+    storages = [(256, 128), (0, 128), (128, 64), (192, 64), (256, 192)]
+    return graph, plan_of(graph, steps, storages, places)
+
+
 def split_and_sliced() -> Sample:
     """Parts of a value that show its bytes: each channel has a life of its own."""
     make = _Maker()
@@ -176,6 +191,7 @@ MADE: tuple[Callable[[], Sample], ...] = (
     concat_without_copy,
     chained_concats,
     joined,
+    joined_from_within,
     split_and_sliced,
     epilogue_and_accumulation,
     recomputed_prologue,

@@ -58,6 +58,22 @@ def test_right_plans_are_taken_and_give_the_bits_of_a_free_run() -> None:
     assert min(met[kind] for kind in kinds) > 5, "of each kind there were some"
 
 
+def test_what_the_planner_fuses_is_right() -> None:
+    """The same networks, planned: fused steps, concatenations without a copy."""
+    met: Counter[str] = Counter()
+    for seed in SEEDS:
+        graph, _, rng = drawn(seed)
+        plan = graph.plan(fuse="steps", order="auto" if rng.integers(2) else "file", alignment=int(rng.choice([4, 64])))
+        assert oracle.complaint(graph, plan.to_json()) is None
+        met["fused"] += sum(len(step.nodes) > 1 for step in plan.steps)
+        met["spanning"] += sum(len(value.pieces or ()) > 1 for value in plan.values.values())
+        if seed % 4 == 0:
+            given = feed(graph)
+            free, planned = graph.run(given), graph.run(given, plan=plan, poison=True)
+            assert all(np.array_equal(planned[name], array) for name, array in free.items())
+    assert min(met["fused"], met["spanning"]) > 30
+
+
 @pytest.mark.parametrize("spoiler", SPOILERS)
 def test_both_refuse_each_kind_of_fault(spoiler: Spoiler) -> None:
     """What the oracle refuses, the proof refuses; and the proof refuses no plan of whole arrays that would work."""
