@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import BatchNormalization, Concat, Conv, Relu, Sigmoid, Slice, Split, Tanh, Transpose, pooling
+from cnnir.ops import BatchNormalization, Concat, Conv, Gemm, Relu, Sigmoid, Slice, Split, Tanh, Transpose, pooling
 from cnnir.plan import JOIN, KERNEL, VIEW, Bound, MemoryPlan, Piece, PlannedValue, Pool, Scratch, Step, Storage
 from cnnir.plan import row_major_strides as row_major
 from cnnir.text import digest
@@ -326,7 +326,7 @@ def _lowest(parts: list[Storage], taken: list[Storage], alignment: int) -> int:
 
 
 def _has_windows(node: Node) -> bool:
-    return isinstance(node.op, Conv | pooling.Pool)
+    return isinstance(node.op, Conv | Gemm | pooling.Pool)
 
 
 def _ranges(op: Slice, shape: tuple[int, ...]) -> dict[int, tuple[int, int, int]]:
