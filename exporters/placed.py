@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cnnir.errors import CnnirError
 from cnnir.plan import MemoryPlan, Piece, PlannedValue, row_major_strides
-from cnnir.types import DType
+from cnnir.plan.arrays import strided
 
 
 @dataclass(frozen=True)
@@ -54,21 +54,14 @@ def placed_values(plan: MemoryPlan) -> list[Placed]:
 
 
 def _placed(name: str, value: PlannedValue, pieces: tuple[Piece, ...]) -> Placed:
-    itemsize = max((DType(value.dtype).bits or 0) // 8, 1)
-    places = {(piece.pool, _first_element(piece), piece.strides) for piece in pieces}
-    if len(places) != 1:
+    array = strided(value)
+    if array is None:
         raise CnnirError(
             "plan-form", "the value lies in pieces that are no single array", node=name, got=f"{len(pieces)} pieces"
         )
-    ((pool, offset, strides),) = places
-    axes = list(zip(value.shape, strides, strict=True))
+    axes = list(zip(array.shape, array.strides, strict=True))
     if any(stride < 0 and size > 1 for size, stride in axes):
-        raise CnnirError("plan-form", "the value lies backwards in memory", node=name, got=strides)
+        raise CnnirError("plan-form", "the value lies backwards in memory", node=name, got=array.strides)
     last = sum((size - 1) * stride for size, stride in axes)
-    size = 0 if 0 in value.shape else last + itemsize
-    return Placed(name, value.dtype, itemsize, value.shape, strides, pool, offset, size)
-
-
-def _first_element(piece: Piece) -> int:
-    """Where the element of index 0 would lie."""
-    return piece.offset - sum(index * stride for index, stride in zip(piece.origin, piece.strides, strict=True))
+    size = 0 if 0 in array.shape else last + array.itemsize
+    return Placed(name, value.dtype, array.itemsize, array.shape, array.strides, array.pool, array.offset, size)

@@ -62,6 +62,7 @@ struct cnnir_step {
   uint32_t scratch_pool;        /* among the pools; of no meaning without scratch */
   size_t scratch_offset;
   size_t scratch_bytes;         /* workspace, free again after the step */
+  size_t strip_bytes;           /* how many of these hold strips of values that are never stored whole */
 };
 
 struct cnnir_plan {
@@ -276,10 +277,10 @@ class _Header:
             _range(_kept(self.dims, step.tile or ())),
         ]
         scratch = step.scratch
-        pool, offset, size = (
-            (0, 0, 0) if scratch is None else (self.number_of_pool[scratch.pool], scratch.offset, scratch.bytes)
-        )
-        return f"{string(step.algorithm)}, {', '.join(ranges)}, {pool}u, {offset}u, {size}u"
+        workspace = [0, 0, 0, 0]
+        if scratch is not None:
+            workspace = [self.number_of_pool[scratch.pool], scratch.offset, scratch.bytes, scratch.strips]
+        return f"{string(step.algorithm)}, {', '.join(ranges)}, {', '.join(f'{number}u' for number in workspace)}"
 
     def _linked(self, names: Sequence[str]) -> str:
         return _range(_kept(self.links, [self.number_of_value[name] for name in names]))

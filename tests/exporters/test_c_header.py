@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,11 @@ from cnnir.exporters.c import header
 from cnnir.exporters.onnx import read, read_plan, write
 from cnnir.graph import Graph
 from cnnir.ops import Softmax
-from cnnir.plan import MemoryPlan, Piece, Scratch
+from cnnir.plan import MemoryPlan, Piece
 from tests import models
 from tests.interpreter.drawing import Case
-from tests.plan.plans import figures_mended, first_piece, with_piece, with_step
+from tests.plan.plans import first_piece, with_piece
+from tests.plan.samples import SAMPLES
 from tests.random_graphs import random_graph
 
 STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic")
@@ -94,6 +94,7 @@ int main(void) {
     dims("tile", step->tile.first, step->tile.count);
     number("scratch_pool", step->scratch_pool);
     number("scratch_offset", step->scratch_offset);
+    number("strip_bytes", step->strip_bytes);
     printf("\\"scratch_bytes\\": %lu}", (unsigned long)step->scratch_bytes);
   }
   printf("]}\\n");
@@ -174,7 +175,8 @@ def assert_equal(found: dict[str, Any], plan: MemoryPlan) -> None:
         assert [names[i] for i in entry["writes"]] == list(step.writes)
         assert [names[i] for i in entry["donations"]] == [name for pair in step.donations for name in pair]
         assert entry["tile"] == list(step.tile or ())
-        assert entry["scratch_bytes"] == (0 if step.scratch is None else step.scratch.bytes)
+        scratch = (0, 0) if step.scratch is None else (step.scratch.bytes, step.scratch.strips)
+        assert (entry["scratch_bytes"], entry["strip_bytes"]) == scratch
         if step.scratch is not None:
             assert (pools[entry["scratch_pool"]], entry["scratch_offset"]) == (step.scratch.pool, step.scratch.offset)
 
@@ -192,14 +194,6 @@ def fused() -> MemoryPlan:
     """A step of three nodes, with values that are not stored."""
     graph = Case(Softmax((1, 2)), (np.arange(24, dtype=np.float32).reshape(2, 3, 4),)).graph()
     return read_plan(read(write(graph, plan=graph.plan())))
-
-
-def with_workspace() -> MemoryPlan:
-    """One step has scratch behind everything else, and a tile."""
-    plan = cnnir.from_pattern("INPUT[3x8x8] -> CONV3-4 -> RELU -> POOL2 -> FC-10").plan()
-    end = plan.pool("arena").bytes
-    plan = with_step(plan, 2, scratch=Scratch("arena", end, 4096), tile=(2, 16))
-    return figures_mended(plan)
 
 
 @pytest.mark.parametrize("name", ["squeezenet", "resnet50"])
@@ -227,13 +221,21 @@ def test_names_that_no_language_takes(tmp_path: Path) -> None:
     assert not [name for name in made if "__" in name]
 
 
-@pytest.mark.parametrize("make", [fused, with_workspace], ids=["fused", "workspace"])
-def test_steps_of_other_kinds(make: Callable[[], MemoryPlan], tmp_path: Path) -> None:
-    """What is not stored is not in the tables; scratch and tiles are."""
-    plan = make()
+@pytest.mark.parametrize("name", SAMPLES)
+def test_plans_of_every_form(name: str, tmp_path: Path) -> None:
+    """Values over several storages, views of several, fused steps, strips."""
+    plan = SAMPLES[name][1]
     found = printed(plan, tmp_path)
     assert_equal(found, plan)
-    assert any(entry["scratch_bytes"] for entry in found["steps"]) == (make is with_workspace)
+    assert any(entry["strip_bytes"] for entry in found["steps"]) == (name == "pooled_in_strips")
+
+
+def test_nodes_in_several_parts(tmp_path: Path) -> None:
+    """What is not stored is not in the tables."""
+    plan = fused()
+    found = printed(plan, tmp_path)
+    assert_equal(found, plan)
+    assert len(found["values"]) == len(plan.values) - 2
 
 
 @pytest.mark.parametrize("language", ["c99", "c11", "c++11", "c++20"])
@@ -256,15 +258,13 @@ def test_every_language(language: str, tmp_path: Path) -> None:
 
 def test_the_header_checks_itself(tmp_path: Path) -> None:
     """A number that is spoilt, of whatever kind, does not compile."""
-    plan = with_workspace()
-    text = header(plan, "net")
-    compiler("cc")
+    text = header(SAMPLES["pooled_in_strips"][1], "net")
     spoilt = {
-        "offset": re.sub(r"(NET_OFFSET_conv1_1) \d+u", r"\1 64000u", text),
-        "element": re.sub(r"(NET_OFFSET_conv1_1) \d+u", r"\1 2u", text),
-        "bytes": re.sub(r"(NET_BYTES_data) \d+u", r"\1 4294967295u", text),
+        "offset": re.sub(r"(NET_OFFSET_pool) \d+u", r"\1 64000u", text),
+        "element": re.sub(r"(NET_OFFSET_pool) \d+u", r"\1 2u", text),
+        "bytes": re.sub(r"(NET_BYTES_x) \d+u", r"\1 4294967295u", text),
         "arena": re.sub(r"(NET_ARENA_BYTES) \d+u", r"\1 64u", text),
-        "scratch": re.sub(r"4096u <= NET_SIZE_arena", "409600u <= NET_SIZE_arena", text),
+        "scratch": re.sub(r"128u <= NET_SIZE_arena", "409600u <= NET_SIZE_arena", text),
         "size": re.sub(r"(NET_SIZE_arena) \d+u", r"\1 18446744073709551616u", text),
     }
     for name, contents in {"sound": text, **spoilt}.items():

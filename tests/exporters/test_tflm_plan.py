@@ -18,6 +18,7 @@ from cnnir.plan import MemoryPlan
 from tests import models
 from tests.interpreter.drawing import Case
 from tests.plan.plans import figures_mended, first_piece, with_piece, with_storage
+from tests.plan.samples import SAMPLES
 from tests.random_graphs import random_graph
 
 
@@ -94,8 +95,12 @@ def fused() -> MemoryPlan:
         (lambda: cnnir.from_pattern("INPUT[3x5x5] -> CONV3-5 -> RELU").plan(alignment=4), "aligned"),
         (strided, "no strides"),
         (fused, "one operator at a time"),
+        (lambda: SAMPLES["pooled_in_strips"][1], "one operator at a time"),
+        (lambda: SAMPLES["concat_without_copy"][1], "would copy"),
+        (lambda: SAMPLES["joined"][1], "would copy"),
+        (lambda: SAMPLES["split_and_sliced"][1], "would copy"),
     ],
-    ids=["input outside", "interface outside", "alignment", "strides", "fused"],
+    ids=["input outside", "interface outside", "alignment", "strides", "fused", "strips", "concat", "join", "split"],
 )
 def test_what_the_form_cannot_say(make: Callable[[], MemoryPlan], reason: str) -> None:
     """One line that says why."""
