@@ -106,6 +106,7 @@ def offline_plan(plan: MemoryPlan, tensors: Sequence[str] | None = None, subgrap
     _require_one_arena(plan, values.values())
     for number, step in enumerate(plan.steps):
         _require_whole(f"step {number} ({', '.join(step.nodes)})", step, values)
+    _require_places(values.values())
     names = list(values) if tensors is None else list(tensors)
     _require_names(plan, names, values)
     found = tuple(_tensor(values[name]) if name in values else Tensor(name, ONLINE) for name in names)
@@ -130,6 +131,9 @@ def _require_one_arena(plan: MemoryPlan, values: Iterable[Placed]) -> None:
             "it has one arena, inputs and outputs are in it", expected="one counted pool", got=", ".join(pools),
             hint="plan with inputs and outputs in the arena",
         )  # fmt: skip
+
+
+def _require_places(values: Iterable[Placed]) -> None:
     for value in values:
         if not value.contiguous:
             _fail("it has no strides", value.name, got=value.strides)
@@ -153,7 +157,7 @@ def _require_whole(where: str, step: Step, values: dict[str, Placed]) -> None:
             if meet and not empty and (written.offset, written.end) != (read.offset, read.end):
                 _fail(
                     f"{written.name} lies over a part of {read.name}, and an operator would copy there", where,
-                    hint="plan without concatenations, slices and splits in place",
+                    hint="Slices and Splits are views in a plan, Concats when it is asked for (concat, fuse)",
                 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from cnnir.passes.memory.planner import ARENA, DEFAULT_ALIGNMENT, INTERFACE, pla
 from cnnir.passes.memory.problem import Atom, Problem, Task
 from cnnir.passes.memory.sharing import Sharing, share
 from cnnir.passes.memory.sizes import known_bytes
+from cnnir.passes.memory.symbolic import SymbolicPlan, symbolic_plan
 
 __all__ = [
     "ARENA",
@@ -21,6 +22,7 @@ __all__ = [
     "Schedule",
     "Sharing",
     "Slice",
+    "SymbolicPlan",
     "Task",
     "known_bytes",
     "live_peak",
@@ -28,4 +30,5 @@ __all__ = [
     "plan",
     "schedule",
     "share",
+    "symbolic_plan",
 ]
