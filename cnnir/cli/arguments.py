@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import cnnir
-from cnnir.cli import cut, diff, lint, rewrite, simplify, travelling, verbs, whatif, zoo
+from cnnir.cli import cut, diff, lint, place, rewrite, simplify, travelling, verbs, whatif, zoo
 from cnnir.errors import CnnirError
 from cnnir.reports.text import COLUMNS
 from cnnir.units import parse_size
+
+_EXIT_CODES = "exit codes: 0 ok, 1 does not fit, 2 bad input, 3 unknown"
 
 _EPILOG = """\
 MODEL is an ONNX file, zoo:NAME for a classic network (zoo:vgg16), or a pattern: a .cnn file, or pattern:TEXT
@@ -28,6 +30,7 @@ examples:
   cnnir simplify net.onnx --check values -o small.onnx
   cnnir rewrite net.onnx -p fold --check values -o folded.onnx
   cnnir lint zoo:vgg16                      where a choice is unusual or wasteful, and why
+  cnnir place buffers.csv --capacity 1MiB -o placed.csv
   cnnir cut net.onnx --to conv5 -o head.onnx
   cnnir diff net.onnx new.onnx --numeric    what differs, what it costs, how far the outputs are apart
 """
@@ -134,6 +137,11 @@ def make_parser() -> argparse.ArgumentParser:
     simplify.add_arguments(_verb(parsers, "simplify", simplify.simplify, words))
 
     rewrite.add_arguments(_verb(parsers, "rewrite", rewrite.rewrite, "run passes, and write what comes out"))
+
+    words = "place the buffers of another compiler: MiniMalloc's CSV in, the same with offsets out"
+    placing = parsers.add_parser("place", help=words, description=f"{words[0].upper()}{words[1:]}.", epilog=_EXIT_CODES)
+    placing.set_defaults(verb=place.place_file)
+    place.add_arguments(placing)
 
     words = "show which passes there are"
     passes = parsers.add_parser("passes", help=words, description=f"{words[0].upper()}{words[1:]}.")

@@ -7,6 +7,9 @@ import pytest
 
 from cnnir.errors import CnnirError
 from cnnir.passes.memory import Body, Buffer, Slice, place
+from cnnir.passes.memory.placement import portfolio
+from cnnir.passes.memory.placement.instance import instance_of
+from cnnir.passes.memory.placement.search import Searcher
 from tests.passes.bodies import assert_bodies_lie_well, least, random_body
 
 
@@ -117,3 +120,27 @@ def test_what_cannot_be(bodies: list[Body], code: str) -> None:
     with pytest.raises(CnnirError) as caught:
         place(bodies)
     assert caught.value.code == code
+
+
+def test_compiled_and_plain_searches_agree() -> None:
+    """The same node for node, wherever numba is installed."""
+    pytest.importorskip("numba")
+    rng = np.random.default_rng(11)
+    for count in (5, 12, 30):
+        bodies = tuple(random_body(rng, steps=12, sizes=9, most=1 + count % 2) for _ in range(count))
+        found = instance_of(bodies, 1)
+        for capacity in (found.least, found.least + 2):
+            plain = Searcher(found, compiled=False).run(capacity, 300, 3)
+            assert Searcher(found, compiled=True).run(capacity, 300, 3) == plain
+
+
+def test_many_buffers_need_no_list_of_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one order that very many bodies get is as sound as the others."""
+    monkeypatch.setattr(portfolio, "_MOST_PAIRS", 10)
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        bodies = [random_body(rng, steps=30, sizes=40) for _ in range(40)]
+        bodies[3] = dataclasses.replace(bodies[3], fixed=17)
+        placement = place(bodies, 4)
+        assert_bodies_lie_well(bodies, placement, 4)
+        assert placement.heuristic.startswith("by start")

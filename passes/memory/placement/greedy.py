@@ -109,6 +109,37 @@ def fill(instance: Instance, order: Sequence[int], *, best_fit: bool) -> list[in
     return [base if base is not None else 0 for base in bases]
 
 
+def swept(slices: Sequence[Sequence[Slice]], step: Sequence[int], fixed: Sequence[int | None]) -> list[list[int]]:
+    """Bases in units, first fit and best fit, in the order in which bodies begin: memory grows with the bodies alone.
+
+    Only the bodies that live when another begins are kept at hand, and pairs are never listed: for very many bodies.
+    """
+    first = [min((piece.first for piece in pieces), default=0) for pieces in slices]
+    last = [max((piece.last for piece in pieces), default=-1) for pieces in slices]
+    # Fixed bodies are there from the outset: nothing may be laid where one will be.
+    held = [index for index, base in enumerate(fixed) if base is not None and slices[index]]
+    result = []
+    for best_fit in (False, True):
+        bases = [base or 0 for base in fixed]
+        active: list[int] = []
+        for index in sorted(range(len(slices)), key=lambda index: (first[index], -len(slices[index]), index)):
+            if fixed[index] is not None or not slices[index]:
+                continue
+            active = [other for other in active if last[other] >= first[index]]
+            taken = [
+                (bases[other] + beside.offset - piece.offset - piece.bytes,
+                 bases[other] + beside.offset + beside.bytes - piece.offset)
+                for other in (*active, *held)
+                for beside in slices[other]
+                for piece in slices[index]
+                if beside.first <= piece.last and piece.first <= beside.last
+            ]  # fmt: skip
+            bases[index] = _gap(sorted(taken), step[index], best_fit=best_fit)
+            active.append(index)
+        result.append(bases)
+    return result
+
+
 def _gap(taken: Sequence[tuple[int, int]], step: int, *, best_fit: bool) -> int:
     """The lowest (or the tightest) base that lies in none of the open intervals, which are sorted."""
     chosen: int | None = None

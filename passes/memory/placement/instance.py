@@ -6,6 +6,7 @@ what is saved there is in `Instance.reach`, which is in bytes.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,6 +52,13 @@ class Instance:
     def neighbours(self) -> tuple[tuple[tuple[int, int, int], ...], ...]:
         """For each body (other, low, high): less the other's base, its own is at most `low` or at least `high`."""
         return neighbours_of(self.slices)
+
+    @cached_property
+    def pairs(self) -> int:
+        """How many pairs of slices live at some step together: the size of what searches need."""
+        begins = sorted(piece.first for pieces in self.slices for piece in pieces)
+        ends = sorted(piece.last for pieces in self.slices for piece in pieces)
+        return sum(index - bisect_left(ends, begin) for index, begin in enumerate(begins))
 
     def height(self, bases: Sequence[int]) -> int:
         """The first byte behind all bodies, for bases in units."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cnnir.passes.memory.placement.exact import Exact
-from cnnir.passes.memory.placement.greedy import greedy_placements, noisy_placements
+from cnnir.passes.memory.placement.greedy import greedy_placements, noisy_placements, swept
 from cnnir.passes.memory.placement.instance import Instance, instance_of
 from cnnir.passes.memory.placement.model import Answer, Placeable, Placement, bodies_of
 from cnnir.passes.memory.placement.search import Searcher
@@ -17,6 +17,9 @@ EFFORT = 2_000
 
 _SHARE = 8
 """Into how many the effort is cut: half of it is spent at the goal, the rest on heights above it."""
+
+_MOST_PAIRS = 1_000_000
+"""Slices that live together, pair by pair, beyond which only the one order is tried that needs no list of them."""
 
 
 def place(
@@ -95,6 +98,11 @@ class _Best:
 
 def _improve(best: _Best, capacity: int | None, seed: int, effort: int) -> None:
     """Greedy placements; the search at the goal; noise; the search at heights in between."""
+    instance = best.instance
+    if instance.pairs > _MOST_PAIRS:
+        for fit, bases in zip(("first", "best"), swept(instance.slices, instance.step, instance.fixed), strict=True):
+            best.take(f"by start, {fit} fit", bases)
+        return
     best.take_first(greedy_placements(best.instance))
     searches = _Searches(best, seed) if effort and not best.is_done() and best.goal >= best.proved else None
     if searches is not None:

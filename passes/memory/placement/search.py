@@ -1,11 +1,12 @@
 """Attempts at a capacity: the canonical search with one order of the items after the other, and growing limits.
 
 No order is best everywhere, and one that goes wrong early stays wrong for long: many short attempts find more than one
-long one. Fixed orders take turns with noisy ones; the limits grow, so that attempts become exhaustive in the end.
+long one. Fixed orders take turns with noisy ones; some limits grow, so that attempts become exhaustive in the end.
 """
 
 import random
 from collections.abc import Iterator, Sequence
+from itertools import count
 
 from cnnir.passes.memory.placement import core
 from cnnir.passes.memory.placement.arrays import State
@@ -22,16 +23,19 @@ _NOISE = (0.1, 0.3, 0.8)
 """By how much the keys of noisy orders may shrink."""
 
 _FIRST_LIMIT = 4
-"""Nodes for each item in the first round of attempts."""
-
-_GROWTH = 1.25
-"""How much the limit grows from round to round."""
+"""Nodes for each item in the first attempts."""
 
 _ENOUGH = 12
 """Orders that end without a placement where that proves nothing, before no more are tried."""
 
 _WORTH_COMPILING = 2_000
 """Nodes in all from which machine code pays: it takes a second to load."""
+
+
+def _luby(turn: int) -> int:
+    """1, 1, 2, 1, 1, 2, 4, ...: within a constant of the best restarts whatever the chances are (Luby et al. 1993)."""
+    bits = turn.bit_length()
+    return 1 << (bits - 1) if turn + 1 == 1 << bits else _luby(turn - (1 << (bits - 1)) + 1)
 
 
 class Searcher:
@@ -74,19 +78,19 @@ class Searcher:
         return Answer(None, impossible=False, nodes=nodes)
 
     def _attempts(self, seed: int) -> Iterator[tuple[str, list[int], int]]:
-        """(how, order, nodes) without end."""
+        """(how, order, nodes) without end: the fixed orders whenever the limit is a new one, noisy ones always."""
         generator = random.Random(seed)  # noqa: S311  nothing secret
-        limit = float(_FIRST_LIMIT * len(self.tables.items.first) + 100)
-        names = list(_ORDERS)
-        while True:
-            for name in _ORDERS:
-                yield f"canonical search by {name}", self._order(name, None), int(limit)
+        least, longest = _FIRST_LIMIT * len(self.tables.items.first) + 100, 0
+        for turn in count(1):
+            limit = least * _luby(turn)
+            if limit > longest:
+                longest = limit
+                for name in _ORDERS:
+                    yield f"canonical search by {name}", self._order(name, None), limit
             for noise in _NOISE:
-                for _ in range(2):
-                    generator.shuffle(names)
-                    shaken = [generator.uniform(1 - noise, 1) for _ in self.tables.items.first]
-                    yield f"canonical search by {names[0]} with noise", self._order(names[0], shaken), int(limit)
-            limit *= _GROWTH
+                name = "".join(generator.sample("WATSLB", 3))
+                shaken = [generator.uniform(1 - noise, 1) for _ in self.tables.items.first]
+                yield f"canonical search by {name} with noise", self._order(name, shaken), limit
 
     def _order(self, name: str, shaken: Sequence[float] | None) -> list[int]:
         keys = [self._keys[letter] for letter in name]
