@@ -7,6 +7,7 @@ from typing import NoReturn
 import cnnir
 from cnnir.cli import cut, diff, lint, place, rewrite, simplify, travelling, verbs, whatif, zoo
 from cnnir.errors import CnnirError
+from cnnir.passes.memory import Memory
 from cnnir.reports.text import COLUMNS
 from cnnir.units import parse_size
 
@@ -23,6 +24,7 @@ examples:
   cnnir table zoo:vgg16                     the classic table, row by row
   cnnir plan net.onnx --svg map.svg         the memory plan, and a map of the arena
   cnnir plan net.onnx --bind N=1 --json     a plan for batch 1, as JSON
+  cnnir plan net.onnx --pool sram=512KiB --pool dram@1   what to spill, so that least moves
   cnnir plan net.onnx --onnx planned.onnx   the network with the plan in it; --stored reads it back
   cnnir run net.onnx --seed 0 --planned     a run on random input, inside the planned arena
   cnnir export net.onnx --opset 21 -o new.onnx
@@ -83,7 +85,12 @@ def make_parser() -> argparse.ArgumentParser:
     plan.add_argument(
         "--capacity", type=_size, metavar="SIZE", help="exit with 1 when the arena is larger (512KiB, 2MiB)"
     )
-    planning = ("order", "fuse", "concat", "alignment", "no_in_place", "no_inputs", "no_outputs")
+    plan.add_argument(
+        "--pool", action="append", default=[], type=_memory, metavar="NAME[=SIZE][@COST]",
+        help="a memory to lie in, its capacity, and what a byte costs that is moved there; for each memory",
+    )  # fmt: skip
+    plan.add_argument("--weights", metavar="NAME", help="the memory that holds the weights, which take from it")
+    planning = ("order", "fuse", "concat", "alignment", "no_in_place", "no_inputs", "no_outputs", "pool", "weights")
     plan.set_defaults(planning={name: plan.get_default(name) for name in planning})
     travelling.add_arguments(plan)
 
@@ -220,6 +227,12 @@ def _whole(what: str) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def _memory(text: str) -> Memory:
+    rest, _, cost = text.partition("@")
+    name, equals, size = rest.partition("=")
+    return Memory(name.strip(), _size(size) if equals else None, _whole("a cost of a byte")(cost) if cost else 0)
 
 
 def _size(text: str) -> int:

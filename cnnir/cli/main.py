@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 
 from cnnir.cli.arguments import make_parser
-from cnnir.cli.output import BAD_INPUT, INTERNAL, INTERRUPTED, OK, UNKNOWN
+from cnnir.cli.output import BAD_INPUT, FINDINGS, INTERNAL, INTERRUPTED, OK, UNKNOWN
 from cnnir.errors import CnnirError
 
-_UNKNOWN_CODES = ("size-unknown",)
-"""Errors that say no more than that something cannot be known."""
+_CODES = {"size-unknown": UNKNOWN, "pools-unknown": UNKNOWN, "pools-full": FINDINGS}
+"""Exit codes of errors that say that something cannot be known, or that it is proved not to fit."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CnnirError as error:
         if debug:
             raise
-        return _complain(str(error), UNKNOWN if error.code in _UNKNOWN_CODES else BAD_INPUT)
+        return _complain(str(error), _CODES.get(error.code, BAD_INPUT))
     except BrokenPipeError:
         # The reader has seen enough (a pager, `head`): nothing is wrong. The interpreter's own flush must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -97,6 +97,8 @@ def make_plan(graph: Graph, options: Namespace) -> MemoryPlan:
         in_place=not options.no_in_place,
         count_inputs=not options.no_inputs,
         count_outputs=not options.no_outputs,
+        pools=options.pool or None,
+        weights=options.weights,
     )
 
 

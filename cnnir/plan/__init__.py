@@ -2,6 +2,7 @@
 
 from cnnir.plan.arrays import Strided, strided
 from cnnir.plan.check import check_plan
+from cnnir.plan.faithful import weight_bytes
 from cnnir.plan.model import (
     JOIN,
     KERNEL,
@@ -18,6 +19,7 @@ from cnnir.plan.model import (
     Storage,
     row_major_strides,
 )
+from cnnir.plan.traffic import moved_bytes, moving_cost, storage_traffic
 
 __all__ = [
     "JOIN",
@@ -35,6 +37,10 @@ __all__ = [
     "Storage",
     "Strided",
     "check_plan",
+    "moved_bytes",
+    "moving_cost",
     "row_major_strides",
+    "storage_traffic",
     "strided",
+    "weight_bytes",
 ]

@@ -58,8 +58,10 @@ def _check_pools(plan: MemoryPlan) -> None:
     if len(set(names)) != len(names):
         refuse("plan-structure", "two pools bear one name", got=names)
     for pool in plan.pools:
-        if pool.alignment < 1 or pool.bytes < 0 or (pool.capacity is not None and pool.bytes > pool.capacity):
-            refuse("plan-structure", "a pool beyond its capacity, or without alignment", node=pool.name, got=pool)
+        if pool.alignment < 1 or min(pool.bytes, pool.cost, pool.weights) < 0:
+            refuse("plan-structure", "a pool without alignment, or with less than nothing", node=pool.name, got=pool)
+        if pool.capacity is not None and pool.bytes + pool.weights > pool.capacity:
+            refuse("plan-structure", "a pool beyond its capacity", node=pool.name, got=pool)
 
 
 def _check_storages(plan: MemoryPlan) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
+from cnnir.dims import is_known
 from cnnir.ops import Concat, Conv, ConvTranspose, Gemm, MatMul, Slice, Split, Transpose
 from cnnir.ops.opaque import Opaque
 from cnnir.ops.pooling import Pool
@@ -48,8 +49,17 @@ def check_faithful(plan: MemoryPlan, graph: "Graph") -> None:
         value = expected[name]
         if str(value.type) != f"{placed.dtype}[{', '.join(map(str, placed.shape))}]":
             refuse("plan-graph", "the value has another type in the graph", node=name, expected=value.type, got=placed)
+    held, whole = sum(pool.weights for pool in plan.pools), weight_bytes(graph)
+    if held not in {0, whole}:
+        refuse("plan-graph", "the pools hold other weights than the graph's", expected=whole, got=held)
     for number, step in enumerate(plan.steps):
         _check_step(plan, graph, number, step)
+
+
+def weight_bytes(graph: "Graph") -> int | None:
+    """Bytes of all constants that nodes read, each once; None when one has no known size."""
+    sizes = [value.weight.type.bytes for value in graph.weights if value.weight is not None and value.uses]
+    return sum(size for size in sizes if is_known(size)) if all(map(is_known, sizes)) else None
 
 
 def _check_nodes(plan: MemoryPlan, graph: "Graph") -> None:

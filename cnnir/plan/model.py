@@ -41,6 +41,8 @@ class Pool:
         alignment: Every storage in it starts at a multiple of this.
         counted: Whether it counts towards the arena; inputs and outputs may live with the caller.
         capacity: How much there is, None when not limited.
+        cost: Of a byte that a step reads or writes there, in a unit of the plan's own.
+        weights: Bytes of the network's weights that lie there too, apart from what the plan places; they take capacity.
     """
 
     name: str
@@ -48,6 +50,8 @@ class Pool:
     alignment: int = 1
     counted: bool = True
     capacity: int | None = None
+    cost: int = 0
+    weights: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +204,9 @@ class MemoryPlan:
         inputs, outputs: Names of the graph's interface values that are stored.
         pools, storages, values, steps: The plan itself.
         bounds: ``placement``: of this order and this sharing, over all placements; ``order``: of this sharing, over
-            all orders.
+            all orders; ``traffic``, when memories of several costs were asked for: what it costs to move the bytes
+            that all steps read and write, over all ways to choose a pool for each storage, in this order. The first is
+            one in the pools that were chosen.
         options: What the planner was asked for.
         accounting: The rule by which bytes were counted, for people.
     """
@@ -260,7 +266,10 @@ class MemoryPlan:
 
     @property
     def lower_bound(self) -> int:
-        """No placement of these storages in this order needs less: the largest sum of bytes live at one step."""
+        """No placement of these storages in this order needs less: the largest sum of bytes live at one step.
+
+        Where there are several pools, the sum of what each of them needs.
+        """
         return self.bounds["placement"].bytes
 
     @property
@@ -273,9 +282,9 @@ class MemoryPlan:
         """Names of the nodes in the order in which they run; one that is computed again stands there again."""
         return tuple(name for step in self.steps for name in step.nodes)
 
-    def live_bytes(self) -> tuple[int, ...]:
-        """Bytes of the counted storages that live at each step, and of its scratch."""
-        counted = {pool.name for pool in self.pools if pool.counted}
+    def live_bytes(self, pool: str | None = None) -> tuple[int, ...]:
+        """Bytes of the storages that live at each step, and of its scratch: in one pool, or in all that are counted."""
+        counted = {item.name for item in self.pools if item.counted} if pool is None else {pool}
         change = [0] * (len(self.steps) + 1)
         for storage in self.storages:
             # A plan that has not been proved may have lives that lie outside of its steps.

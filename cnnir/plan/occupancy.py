@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cnnir.plan.model import MemoryPlan
 from cnnir.plan.refusal import refuse, where
+from cnnir.plan.traffic import moving_cost
 
 
 def check_lives(plan: MemoryPlan) -> None:
@@ -91,17 +92,7 @@ def check_totals(plan: MemoryPlan) -> None:
     Raises:
         CnnirError: ``plan-bound``.
     """
-    if set(plan.bounds) != {"placement", "order"}:
-        refuse("plan-bound", "two bounds are needed", expected="placement, order", got=", ".join(plan.bounds))
-    for name, bound in plan.bounds.items():
-        if not 0 <= bound.bytes <= bound.reached or (bound.status == "optimal") != (bound.bytes == bound.reached):
-            refuse("plan-bound", f"the {name} bound does not fit its status", got=bound)
-    peak, total = max(plan.live_bytes(), default=0), plan.arena_bytes
-    placement, order = plan.bounds["placement"], plan.bounds["order"]
-    if placement.bytes != peak or order.reached != peak:
-        refuse("plan-bound", "the bound is not the largest sum of live bytes", expected=peak, got=placement.bytes)
-    if placement.reached != total:
-        refuse("plan-bound", "the placement does not reach what the pools take", expected=total, got=placement)
+    _check_bounds(plan)
     ends = {pool.name: 0 for pool in plan.pools}
     for storage in plan.storages:
         ends[storage.pool] = max(ends[storage.pool], storage.end)
@@ -114,6 +105,26 @@ def check_totals(plan: MemoryPlan) -> None:
                 "plan-bound", "a pool is larger than what lies in it", pool.name, expected=ends[pool.name],
                 got=pool.bytes,
             )  # fmt: skip
+
+
+def _check_bounds(plan: MemoryPlan) -> None:
+    """Each bound is no more than what is reached, and that is what the plan needs."""
+    if set(plan.bounds) - {"traffic"} != {"placement", "order"}:
+        refuse("plan-bound", "two bounds are needed", expected="placement, order", got=", ".join(plan.bounds))
+    for name, bound in plan.bounds.items():
+        if not 0 <= bound.bytes <= bound.reached or (bound.status == "optimal") != (bound.bytes == bound.reached):
+            refuse("plan-bound", f"the {name} bound does not fit its status", got=bound)
+    placement, order = plan.bounds["placement"], plan.bounds["order"]
+    needed = sum(max(plan.live_bytes(pool.name), default=0) for pool in plan.pools if pool.counted)
+    if placement.bytes != needed:
+        refuse("plan-bound", "the bound is not the largest sum of live bytes", expected=needed, got=placement.bytes)
+    if placement.reached != (total := plan.arena_bytes):
+        refuse("plan-bound", "the placement does not reach what the pools take", expected=total, got=placement)
+    if order.reached != (peak := max(plan.live_bytes(), default=0)):
+        refuse("plan-bound", "the order does not need the bytes that it is to reach", expected=peak, got=order.reached)
+    traffic = plan.bounds.get("traffic")
+    if traffic is not None and traffic.reached != (cost := moving_cost(plan)):
+        refuse("plan-bound", "the bytes that the steps move cost something else", expected=cost, got=traffic.reached)
 
 
 __all__ = ["check_lives", "check_overlap", "check_totals"]

@@ -42,7 +42,15 @@ def plan_to_document(plan: MemoryPlan) -> dict[str, Any]:
         "inputs": list(plan.inputs),
         "outputs": list(plan.outputs),
         "pools": [
-            {"name": p.name, "bytes": p.bytes, "alignment": p.alignment, "counted": p.counted, "capacity": p.capacity}
+            {
+                "name": p.name,
+                "bytes": p.bytes,
+                "alignment": p.alignment,
+                "counted": p.counted,
+                "capacity": p.capacity,
+                "cost": p.cost,
+                "weights": p.weights,
+            }
             for p in plan.pools
         ],
         "storages": [
@@ -228,13 +236,15 @@ def _options(at: _Reader) -> Mapping[str, str | int | bool]:
 
 
 def _pool(at: _Reader) -> Pool:
-    at.only("name", "bytes", "alignment", "counted", "capacity")
+    at.only("name", "bytes", "alignment", "counted", "capacity", "cost", "weights")
     return Pool(
         at.get("name").text(),
         at.get("bytes").natural(),
         at.get("alignment").positive(),
         at.get("counted").flag(),
         at.get("capacity").optional(_Reader.natural),
+        at.get("cost").natural(),
+        at.get("weights").natural(),
     )
 
 
@@ -286,7 +296,7 @@ def _step(at: _Reader) -> Step:
 
 def _bounds(at: _Reader) -> Mapping[str, Bound]:
     for name in ("placement", "order"):
-        at.only("placement", "order").get(name)
+        at.only("placement", "order", "traffic").get(name)
     return at.table(_bound)
 
 

@@ -1,6 +1,7 @@
 """A plan in a few lines of plain text."""
 
 from cnnir.plan.model import JOIN, VIEW, MemoryPlan
+from cnnir.plan.traffic import moved_bytes
 from cnnir.units import format_bytes, format_size
 
 _SHOWN = 8
@@ -19,12 +20,30 @@ def summarize(plan: MemoryPlan) -> str:
         f"  arena        {format_bytes(plan.arena_bytes)}",
         f"  lower bound  {format_bytes(placement.bytes)}, placement {placement.status}{shortfall}",
         f"  order        {any_order} ({order.status})",
+        *_pools(plan),
         f"  {_steps(plan)}, {_values(plan)} in {len(plan.storages)} storages",
         f"  without reuse of memory those would take {unshared}",
     ]
     if plan.scratch_bytes:
         lines.append(f"  scratch of one step at most {format_bytes(plan.scratch_bytes)}{_strips(plan.strip_bytes)}")
     return "\n".join([*lines, *_peak(plan), f"  rule: {plan.accounting}"])
+
+
+def _pools(plan: MemoryPlan) -> list[str]:
+    """What lies in each memory, and what it costs to move it, where memories were asked for."""
+    traffic = plan.bounds.get("traffic")
+    if traffic is None:
+        return []
+    moved = moved_bytes(plan)
+    lines = []
+    for pool in plan.pools:
+        if pool.counted:
+            limit = "" if pool.capacity is None else f" of {format_bytes(pool.capacity)}"
+            weights = f", weights {format_bytes(pool.weights)}" if pool.weights else ""
+            price = f", at {pool.cost} a byte" if pool.cost else ""
+            lines.append(f"  in {pool.name}: {format_bytes(pool.bytes)}{weights}{limit}; moved "
+                         f"{format_bytes(moved[pool.name])}{price}")  # fmt: skip
+    return [*lines, f"  moving costs {traffic.reached:,}, at least {traffic.bytes:,} ({traffic.status})"]
 
 
 def _steps(plan: MemoryPlan) -> str:

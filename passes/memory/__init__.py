@@ -4,6 +4,7 @@ from cnnir.passes.memory.forming import Fuse
 from cnnir.passes.memory.order import Schedule, schedule
 from cnnir.passes.memory.placement import Body, Buffer, Placement, Slice, live_peak, place
 from cnnir.passes.memory.planner import ARENA, DEFAULT_ALIGNMENT, INTERFACE, plan
+from cnnir.passes.memory.pools import Memory
 from cnnir.passes.memory.problem import Atom, Problem, Task
 from cnnir.passes.memory.sharing import Sharing, share
 from cnnir.passes.memory.sizes import known_bytes
@@ -17,6 +18,7 @@ __all__ = [
     "Body",
     "Buffer",
     "Fuse",
+    "Memory",
     "Placement",
     "Problem",
     "Schedule",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from cnnir.analysis import live_ranges
 from cnnir.errors import CnnirError
@@ -10,6 +11,7 @@ from cnnir.passes.memory.emission import Entry, Layout, entries, in_turn, lay_ou
 from cnnir.passes.memory.forming import Choices, Formation, Fuse, form
 from cnnir.passes.memory.order import Schedule, schedule
 from cnnir.passes.memory.placement import Body, Placement, Slice, place
+from cnnir.passes.memory.pools import Memory, plan_in_pools
 from cnnir.passes.memory.writing import write_steps, write_storages, write_values
 from cnnir.plan import Bound, MemoryPlan, Pool, Scratch
 from cnnir.text import digest
@@ -41,6 +43,8 @@ def plan(
     in_place: bool = True,
     count_inputs: bool = True,
     count_outputs: bool = True,
+    pools: Sequence[Memory] | None = None,
+    weights: str | None = None,
 ) -> MemoryPlan:
     """Plan the memory of a graph's activations.
 
@@ -56,14 +60,24 @@ def plan(
         in_place: Whether elementwise results may be written over operands.
         count_inputs: Whether the graph's inputs lie in the arena, or with the caller.
         count_outputs: The same for its outputs.
+        pools: Memories to lie in, with capacities and costs of moving bytes, instead of one arena without a limit.
+        weights: Name of the memory that holds the weights as well; they count for its capacity alone.
 
     Returns:
         The plan, checked against the graph.
 
     Raises:
         CnnirError: ``dims-unbound`` or ``size-unknown`` naming the value that has no size, ``order``, ``fuse``,
-            ``order-nodes`` or ``order-dependency``, ``alignment``, ``plan-empty``.
+            ``order-nodes`` or ``order-dependency``, ``alignment``, ``plan-empty``; ``pools``, ``pools-full`` when it is
+            proved that the memories cannot hold this order, ``pools-unknown`` when nothing was found or proved.
     """
+    if pools is not None or weights is not None:
+        asked = partial(
+            plan, graph, fuse=fuse, concat=concat, alignment=alignment, in_place=in_place, count_inputs=count_inputs,
+            count_outputs=count_outputs,
+        )  # fmt: skip
+        orders = (order, "file") if isinstance(order, str) and order != "file" else (order,)
+        return plan_in_pools(graph, (asked(order=each) for each in orders), pools or (), weights)
     _check_alignment(graph, alignment)
     if fuse not in ("none", "steps", "aggressive"):
         raise CnnirError("fuse", "no such level of fusing", expected="none, steps or aggressive", got=fuse)

@@ -476,3 +476,18 @@ def test_two_files_or_none(good: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert code == 2
     assert "[file-write]" in err
     assert [file.name for file in tmp_path.iterdir()] == ["good.onnx"]
+
+
+def test_plan_pools(capsys: pytest.CaptureFixture[str]) -> None:
+    """What lies where, and what moving it costs; 1 when it is proved not to fit, 2 for memories that cannot be."""
+    pools = ["--pool", "sram=16MiB", "--pool", "dram@3"]
+    code, out, _ = run(["plan", "zoo:vgg16", *pools, "--weights", "dram", "--json"], capsys)
+    document = json.loads(out)
+    assert code == 0
+    assert [pool["name"] for pool in document["pools"]] == ["sram", "dram"]
+    assert document["pools"][1]["weights"] == 4 * 138_357_544
+    assert document["bounds"]["traffic"]["reached"] == 3 * 4 * 3_211_264 * 4
+    code, _, err = run(["plan", "zoo:vgg16", "--pool", "sram=16MiB"], capsys)
+    assert (code, "[pools-full]" in err) == (1, True)
+    for bad in (["--pool", "sram=lots"], ["--pool", "sram@x"], ["--weights", "dram"], [*pools, "--weights", "rom"]):
+        assert run(["plan", "zoo:vgg16", *bad], capsys)[0] == 2

@@ -4,13 +4,15 @@ from typing import Any
 
 import numpy as np
 
+from cnnir.types import DType
+
 
 def complaint(document: Any) -> str | None:
     """What is wrong with lives, alignment or figures of a plan, None when they are those of its steps."""
     pools = {pool["name"]: pool for pool in document["pools"]}
     if len(pools) != len(document["pools"]):
         return "two pools bear one name"
-    for check in (_places, _slices, _uses, _crowding, _totals):
+    for check in (_places, _slices, _uses, _crowding, _totals, _moving):
         if found := check(document, pools):
             return found
     return None
@@ -94,23 +96,62 @@ def _crowding(document: Any, pools: Any) -> str | None:
 def _totals(document: Any, pools: Any) -> str | None:
     counted = {name for name, pool in pools.items() if pool["counted"]}
     peak = 0
+    peaks = dict.fromkeys(counted, 0)
     ends = dict.fromkeys(pools, 0)
     for storage in document["storages"]:
         ends[storage["pool"]] = max(ends[storage["pool"]], storage["offset"] + storage["bytes"])
     for number, step in enumerate(document["steps"]):
         alive = [s for s in document["storages"] if s["first"] <= number <= s["last"] and s["pool"] in counted]
-        live = sum(storage["bytes"] for storage in alive)
         if (scratch := step["scratch"]) is not None:
-            live += scratch["bytes"] if scratch["pool"] in counted else 0
+            alive += [scratch] if scratch["pool"] in counted else []
             ends[scratch["pool"]] = max(ends[scratch["pool"]], scratch["offset"] + scratch["bytes"])
-        peak = max(peak, live)
+        peak = max(peak, sum(taken["bytes"] for taken in alive))
+        for name in counted:
+            peaks[name] = max(peaks[name], sum(taken["bytes"] for taken in alive if taken["pool"] == name))
     if any(pool["bytes"] != ends[name] for name, pool in pools.items()):
         return "a pool is larger than what lies in it"
     placement, order = document["bounds"]["placement"], document["bounds"]["order"]
     total = sum(pools[name]["bytes"] for name in counted)
-    if (placement["bytes"], order["reached"], placement["reached"]) != (peak, peak, total):
+    if (placement["bytes"], order["reached"], placement["reached"]) != (sum(peaks.values()), peak, total):
         return "the bounds are not the figures of the plan"
-    for bound in (placement, order):
+    for pool in pools.values():
+        if pool["capacity"] is not None and pool["bytes"] + pool["weights"] > pool["capacity"]:
+            return "more lies in a pool than there is"
+    for bound in document["bounds"].values():
         if bound["bytes"] > bound["reached"] or (bound["status"] == "optimal") != (bound["bytes"] == bound["reached"]):
             return "a bound does not fit its status"
     return None
+
+
+def _moving(document: Any, pools: Any) -> str | None:
+    """What it costs to move what the steps move, byte by byte."""
+    if "traffic" not in document["bounds"]:
+        return None
+    steps = document["steps"]
+    cost = sum(pools[pool]["cost"] for step in steps for value in moved(document, step) for pool, _ in value)
+    if cost != document["bounds"]["traffic"]["reached"]:
+        return "the bytes that the steps move cost something else"
+    return None
+
+
+def moved(document: Any, step: Any) -> list[set[tuple[str, int]]]:
+    """The bytes that a step reads and writes, value by value."""
+    read, written = ([_bytes(document, name) for name in step[key]] for key in ("reads", "writes"))
+    if step["algorithm"] == "view":
+        return []
+    if step["algorithm"] == "join":
+        (whole,) = written
+        there = set[tuple[str, int]]().union(*read)
+        return [*(operand for operand in read if not operand & whole), whole - there]
+    return [*read, *written]
+
+
+def _bytes(document: Any, name: str) -> set[tuple[str, int]]:
+    """All bytes of a value, by pool and address."""
+    value, found = document["values"][name], set[tuple[str, int]]()
+    itemsize = DType(value["dtype"]).numpy.itemsize
+    for piece in value["pieces"] or []:
+        for index in np.ndindex(*piece["shape"]):
+            first = piece["offset"] + sum(i * stride for i, stride in zip(index, piece["strides"], strict=True))
+            found |= {(piece["pool"], first + byte) for byte in range(itemsize)}
+    return found

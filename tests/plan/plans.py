@@ -121,7 +121,8 @@ def figures_mended(plan: MemoryPlan) -> MemoryPlan:
     plan = dataclasses.replace(plan, pools=pools)
     peak = max(plan.live_bytes(), default=0)
     # Zero bounds every order, whatever shares bytes with what.
-    bounds = {"placement": Bound.of(peak, max(plan.arena_bytes, peak), ""), "order": Bound.of(0, peak, "")}
+    needed = sum(max(plan.live_bytes(pool.name), default=0) for pool in pools if pool.counted)
+    bounds = {"placement": Bound.of(needed, max(plan.arena_bytes, needed), ""), "order": Bound.of(0, peak, "")}
     return dataclasses.replace(plan, bounds=bounds)
 
 
