@@ -75,6 +75,7 @@ class State(NamedTuple):
         frame_next: the section up to which its parts are done,
         frame_final: 1 when the item cannot lie higher instead,
         frame_level: under which nothing is placed any more.
+        blamed: How often each section had no room, or an item that lives in it did not fit.
         counts: Length of the trail, of the stack, nodes opened, and whether the last item placed is final.
     """
 
@@ -95,4 +96,5 @@ class State(NamedTuple):
     frame_next: Numbers
     frame_final: Numbers
     frame_level: Numbers
+    blamed: Numbers
     counts: Numbers

@@ -82,13 +82,13 @@ def settle(items: Items, state: State, item: int, floor: int) -> int:
 
 def room(
     near: tuple[Numbers, Numbers, Numbers, Numbers],
-    state: tuple[Numbers, Numbers, Numbers, Numbers],
+    state: tuple[Numbers, Numbers, Numbers, Numbers, Numbers],
     part: tuple[int, int],
     level: int,
 ) -> bool:
     """Whether what is to be placed fits above the lowest floor, in each section of a part."""
     sect_at, sect, above, plain = near
-    floor, status, rest, capacity = state
+    floor, status, rest, capacity, blamed = state
     for s in range(part[0], part[1]):
         if rest[s] > 0:
             base = FAR
@@ -100,6 +100,7 @@ def room(
                         lies = level
                     base = min(base, lies)
             if base + rest[s] > capacity[s]:
+                blamed[s] += 1
                 return False
     return True
 
@@ -108,7 +109,7 @@ def fits(items: Items, state: State, left: int, right: int, level: int) -> bool:
     """The same, for sections from `left` to before `right`."""
     return room(
         (items.sect_at, items.sect, items.above, items.plain),
-        (state.floor, state.status, state.rest, items.capacity),
+        (state.floor, state.status, state.rest, items.capacity, state.blamed),
         (left, right),
         level,
     )
@@ -170,6 +171,8 @@ def put(items: Items, state: State, item: int, level: int) -> bool:
             floor = settle(items, state, other, floor)
         change(state, other, floor, FREE)
         if floor > items.limit[other]:
+            for s in range(items.first[other], items.end[other]):
+                state.blamed[s] += 1
             good = False
             break
         left = min(left, items.first[other])

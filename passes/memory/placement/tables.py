@@ -79,6 +79,7 @@ class Tables:
             frame_next=_zeros(count + 2),
             frame_final=_zeros(count + 2),
             frame_level=_zeros(count + 2),
+            blamed=_zeros(self.sections),
             counts=_zeros(4),
         )
         for item in range(count):
