@@ -15,7 +15,7 @@ in whichever order the others have gone. The number of states falls from that of
 such moves: for a random Watts-Strogatz network of 48 nodes, from a hundred thousand to a hundred.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -62,7 +62,7 @@ class LocalAtom:
         atom: Of the problem.
         begun: It is there before the region.
         stays: It is needed after the region.
-        producers: Mask of the region's tasks that write it.
+        beginning: Mask of the region's tasks of which the first begins it.
         touching: Mask of those that read or write it.
         closure: Mask of all that must have run for all these to have run.
     """
@@ -70,7 +70,7 @@ class LocalAtom:
     atom: Atom
     begun: bool
     stays: bool
-    producers: int
+    beginning: int
     touching: int
     closure: int
 
@@ -151,19 +151,28 @@ class Region:
         """Bytes by which what lives after the region is more than what lives before it."""
         return self.begun(0, self.full) - sum(size for _, size in self.finishing)
 
-    def peak(self, order: Iterable[int]) -> int:
-        """Bytes that the tasks need in an order of the problem's indices."""
+    def walk(self, order: Iterable[int]) -> Iterator[tuple[int, int]]:
+        """(bytes that it needs, bytes that live after it) of each task, in an order of the problem's indices."""
         place = {task: index for index, task in enumerate(self.members)}
-        done, live, most = 0, self.live, self.live
-        waiting = list(self.finishing)
+        touched: list[list[LocalAtom]] = [[] for _ in self.members]
+        for local in self.atoms:
+            rest = 0 if local.stays else local.touching
+            while rest:
+                low = rest & -rest
+                touched[low.bit_length() - 1].append(local)
+                rest ^= low
+        done, live = 0, self.live
         for task in order:
             index = place[task]
             size = self.begun(done, 1 << index)
-            most = max(most, live + size - self.donated(done, index) + self.scratch[index])
+            need = live + size - self.donated(done, index) + self.scratch[index]
             done |= 1 << index
-            live += size - sum(freed for closure, freed in waiting if not closure & ~done)
-            waiting = [(closure, freed) for closure, freed in waiting if closure & ~done]
-        return most
+            live += size - sum(local.atom.bytes for local in touched[index] if not local.touching & ~done)
+            yield need, live
+
+    def peak(self, order: Iterable[int]) -> int:
+        """Bytes that the tasks need in an order of the problem's indices."""
+        return max((need for need, _ in self.walk(order)), default=self.live)
 
     def forced(self) -> int:
         """Bytes that every schedule of the region needs: those of the most demanding task, at its best.
@@ -180,7 +189,7 @@ class Region:
             need = passing + self.scratch[task] - self.donated(self.full & ~later, task)
             need += self.begun(self.full & ~later, bit)
             for local in self.atoms:
-                if (local.begun or local.producers & mask & ~bit) and (local.stays or local.touching & later):
+                if (local.begun or local.beginning & mask & ~bit) and (local.stays or local.touching & later):
                     need += local.atom.bytes
             most = max(most, need)
         return most
@@ -197,26 +206,55 @@ class Region:
                 rest ^= low
         return masks
 
-    def sequence(self, tasks: int, last: int | None) -> Iterator[int]:
-        """The tasks of a move in the order of the file, the last one last; indices in the problem."""
-        rest = tasks if last is None else tasks & ~(1 << last)
-        while rest:
-            low = rest & -rest
-            yield self.members[low.bit_length() - 1]
-            rest ^= low
-        if last is not None:
-            yield self.members[last]
 
-
-def region(problem: Problem, members: Sequence[int], done: bytearray, live: int) -> Region:
-    """The region of some tasks.
+def region(problem: Problem, members: Sequence[int], place: Sequence[int], live: int) -> Region:
+    """The region of some tasks, between the state before them and the state after them.
 
     Args:
         problem: The whole.
-        members: Tasks, in the file's order, with everything that lies between them.
-        done: For each task of the problem, whether it runs before the region; all others run after it.
+        members: Tasks in an executable order, with everything that lies between them.
+        place: For each task of the problem its position in an order in which the members stand together.
         live: Bytes that live before the region.
     """
+    inside = set(members)
+    first = min((place[task] for task in members), default=0)
+
+    def begun(atom: Atom) -> bool:
+        return atom.given or any(place[other] < first for other in atom.producers)
+
+    def stays(atom: Atom) -> bool:
+        touching = (*atom.producers, *atom.consumers)
+        return atom.kept or any(other not in inside and place[other] > first for other in touching)
+
+    return _build(problem, members, lambda atom: (begun(atom), stays(atom)), lambda _: live)
+
+
+def projection(problem: Problem, members: Sequence[int], always: int) -> Region:
+    """The region of some tasks as if there were no others: its smallest peak is a bound for the whole problem.
+
+    In an order of the whole the tasks of the region stand in an order of the region. What lives there while one of
+    them runs also lives in the whole: an atom whose producer lies outside is taken to begin with the first task that
+    touches it, and to be finished with the last one. So each task needs as much in the whole at least.
+
+    Args:
+        problem: The whole.
+        members: Tasks in an executable order, with everything that lies between them.
+        always: Bytes of the atoms that are given and kept.
+    """
+
+    def live(atoms: Iterable[LocalAtom]) -> int:
+        return always + sum(local.atom.bytes for local in atoms if local.begun and not local.stays)
+
+    return _build(problem, members, lambda atom: (atom.given, atom.kept), live)
+
+
+def _build(
+    problem: Problem,
+    members: Sequence[int],
+    about: Callable[[Atom], tuple[bool, bool]],
+    live: Callable[[Iterable[LocalAtom]], int],
+) -> Region:
+    """A region, by what is known about its atoms: (begun before it, needed after it)."""
     place = {task: index for index, task in enumerate(members)}
     ancestors: list[int] = []
     for index, task in enumerate(members):
@@ -225,30 +263,29 @@ def region(problem: Problem, members: Sequence[int], done: bytearray, live: int)
             if other in place:
                 mask |= ancestors[place[other]]
         ancestors.append(mask)
-    atoms = _local_atoms(problem, place, done, ancestors)
-    by_size: dict[int, int] = {}
-    shared: list[tuple[int, int]] = []
+    atoms = _local_atoms(problem, place, about, ancestors)
+    alone = [0] * len(members)
     finishing: dict[int, int] = {(1 << len(members)) - 1: 0}
     for local in atoms.values():
-        if not local.begun and local.producers.bit_count() > 1:
-            shared.append((local.producers, local.atom.bytes))
+        if not local.begun and local.beginning.bit_count() == 1:
+            alone[local.beginning.bit_length() - 1] += local.atom.bytes
         if not local.stays:
             finishing[local.closure] = finishing.get(local.closure, 0) + local.atom.bytes
-    for index, task in enumerate(members):
-        bit = 1 << index
-        size = sum(atoms[a].atom.bytes for a in problem.tasks[task].writes if _alone(atoms.get(a), bit))
+    by_size: dict[int, int] = {}
+    for index, size in enumerate(alone):
         if size:
-            by_size[size] = by_size.get(size, 0) | bit
+            by_size[size] = by_size.get(size, 0) | 1 << index
     ordered = sorted(finishing.items(), key=lambda item: (item[0].bit_count(), item[0]))
     donations = tuple(tuple(_donations(problem, task, 1 << index, atoms)) for index, task in enumerate(members))
     scratch = tuple(problem.tasks[task].scratch for task in members)
     led = tuple(_led(ancestors, donations, scratch, atoms))
+    several = (local for local in atoms.values() if not local.begun and local.beginning.bit_count() > 1)
     return Region(
         members=tuple(members),
-        live=live,
+        live=live(atoms.values()),
         ancestors=tuple(ancestors),
         beginnings=tuple((mask, size) for size, mask in by_size.items()),
-        shared=tuple(shared),
+        shared=tuple((local.beginning, local.atom.bytes) for local in several),
         finishing=tuple(ordered),
         led=led,
         guards=_guards([mask for mask, _ in ordered], led),
@@ -260,7 +297,10 @@ def region(problem: Problem, members: Sequence[int], done: bytearray, live: int)
 
 
 def _local_atoms(
-    problem: Problem, place: dict[int, int], done: bytearray, ancestors: Sequence[int]
+    problem: Problem,
+    place: dict[int, int],
+    about: Callable[[Atom], tuple[bool, bool]],
+    ancestors: Sequence[int],
 ) -> dict[int, LocalAtom]:
     """Atoms with bytes that tasks of the region touch; one that nobody writes and that is not given never lives."""
     found: dict[int, LocalAtom] = {}
@@ -269,25 +309,17 @@ def _local_atoms(
             atom = problem.atoms[index]
             if index in found or not atom.bytes or not (atom.given or atom.producers):
                 continue
-            touching = {*atom.producers, *atom.consumers}
-            inside = [place[other] for other in touching if other in place]
+            inside = [place[other] for other in {*atom.producers, *atom.consumers} if other in place]
             closure = 0
             for other in inside:
                 closure |= ancestors[other]
-            found[index] = LocalAtom(
-                atom,
-                begun=atom.given or any(done[other] for other in atom.producers),
-                stays=atom.kept or any(other not in place and not done[other] for other in touching),
-                producers=sum(1 << place[other] for other in set(atom.producers) if other in place),
-                touching=sum(1 << other for other in inside),
-                closure=closure,
-            )
+            touching = sum(1 << other for other in inside)
+            producers = sum(1 << place[other] for other in set(atom.producers) if other in place)
+            # Where a producer lies outside, whatever touches the atom first begins it, if it is not begun before.
+            beginning = producers if all(other in place for other in atom.producers) else touching
+            begun, stays = about(atom)
+            found[index] = LocalAtom(atom, begun, stays, beginning, touching, closure)
     return found
-
-
-def _alone(local: LocalAtom | None, bit: int) -> bool:
-    """Whether a task is the only one that begins an atom."""
-    return local is not None and not local.begun and local.producers == bit
 
 
 def _donations(problem: Problem, task: int, bit: int, atoms: dict[int, LocalAtom]) -> Iterator[Donation]:
@@ -299,7 +331,7 @@ def _donations(problem: Problem, task: int, bit: int, atoms: dict[int, LocalAtom
         read, written = atoms[source], atoms[target]
         if read.atom.given or read.stays or source in writes or written.begun:
             continue
-        yield Donation(source, target, read.touching & ~bit, written.producers & ~bit, written.atom.bytes)
+        yield Donation(source, target, read.touching & ~bit, written.beginning & ~bit, written.atom.bytes)
 
 
 def _led(
@@ -342,4 +374,4 @@ def _guards(finishing: Sequence[int], led: Sequence[Move]) -> Guards:
     return guards
 
 
-__all__ = ["Donation", "Guards", "LocalAtom", "Move", "Region", "region"]
+__all__ = ["Donation", "Guards", "LocalAtom", "Move", "Region", "projection", "region"]

@@ -3,13 +3,18 @@
 from dataclasses import dataclass
 
 from cnnir.errors import CnnirError
-from cnnir.passes.memory.order.region import Region, region
-from cnnir.passes.memory.order.search import Search
+from cnnir.passes.memory.order.region import region
+from cnnir.passes.memory.order.solve import solve
 from cnnir.passes.memory.order.stages import stages
+from cnnir.passes.memory.order.windows import lower
 from cnnir.passes.memory.problem import Problem, profile
 
 EFFORT = 100_000
 """States that the search looks into at most in each stage of a problem, unless told otherwise; some ten seconds."""
+
+
+LARGEST = 2_000
+"""Tasks of a stage that is searched as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,6 @@ class _Walk:
     """The stages one after the other.
 
     Attributes:
-        done: For each task, whether it lies in a stage that is over.
         live: Bytes that live after the stages that are over.
         bound: Bytes that every order needs.
         states: How many were looked into.
@@ -62,7 +66,6 @@ class _Walk:
     def __init__(self, problem: Problem, effort: int) -> None:
         self.problem = problem
         self.effort = effort
-        self.done = bytearray(len(problem.tasks))
         self.live = sum(a.bytes for a in problem.atoms if a.given and (a.kept or a.producers or a.consumers))
         self.bound = self.live
         self.peak = self.live
@@ -71,17 +74,25 @@ class _Walk:
 
     def take(self, first: int, end: int, peak: int) -> None:
         """Order one stage; `peak` is what the file's order needs in it."""
-        here = region(self.problem, range(first, end), self.done, self.live)
-        self.bound = max(self.bound, here.forced())
         order = tuple(range(first, end))
+        if end - first <= LARGEST:
+            here = region(self.problem, order, range(len(self.problem.tasks)), self.live)
+            self.bound = max(self.bound, here.forced())
+            self.live += here.change
+            if peak > self.bound:
+                found = solve(here, self.bound, peak, self.effort)
+                order, peak = found.order, found.peak
+                self.bound = max(self.bound, found.bound)
+                self.states += found.states
+        else:
+            self.live = _live_after(self.problem, end)
         if peak > self.bound:
-            order, peak, bound, states = _solve(here, self.bound, peak, self.effort)
-            self.bound = max(self.bound, bound)
-            self.states += states
+            whole = (*range(first), *order, *range(end, len(self.problem.tasks)))
+            lowered = lower(self.problem, whole, (first, end), self.bound, self.effort)
+            order, peak, self.bound = lowered.order, lowered.peak, lowered.bound
+            self.states += lowered.states
         self.stretches.append((first, end, order))
         self.peak = max(self.peak, peak)
-        self.live += here.change
-        self.done[first:end] = b"\x01" * (end - first)
 
     def schedule(self, needs: list[int]) -> Schedule:
         """The best order of all; stages whose own order does not need more than the peak keep it."""
@@ -94,31 +105,14 @@ class _Walk:
         return Schedule(tuple(order), self.peak, self.bound, self.states)
 
 
-def _solve(here: Region, bound: int, peak: int, effort: int) -> tuple[tuple[int, ...], int, int, int]:
-    """The best order of a stage: (order, its peak, what every order needs, states looked into).
-
-    First from below, which meets little more than it must where the peak is soon found. Then from above: is there an
-    order below the best one known? As all that lies below it may be used at once, such a search meets fewer states,
-    finds better orders fast, and when it comes to its end without one, the best one known is proved. What is left of
-    the effort raises the bound.
-    """
-    best, spent = here.members, 0
-    below = Search(here, bound, peak)
-    found = below.run(effort // 4)
-    while not found.complete and below.states + spent < effort * 3 // 4:
-        above = Search(here, peak - 1, peak)
-        lower = above.run(effort * 3 // 4 - below.states - spent)
-        spent += above.states
-        if lower.order is not None:
-            best, peak = lower.order, here.peak(lower.order)
-            below.ceiling = peak
-        elif lower.complete:
-            return best, peak, peak, below.states + spent
-    if not found.complete:
-        found = below.run(effort - below.states - spent)
-    if found.order is not None:
-        best, peak = found.order, here.peak(found.order)
-    return best, peak, max(bound, below.level), below.states + spent
+def _live_after(problem: Problem, end: int) -> int:
+    """Bytes that live after the tasks before a position of the file's order."""
+    return sum(
+        atom.bytes
+        for atom in problem.atoms
+        if (atom.given or any(task < end for task in atom.producers))
+        and (atom.kept or any(task >= end for task in (*atom.producers, *atom.consumers)))
+    )
 
 
 __all__ = ["EFFORT", "Schedule", "schedule"]

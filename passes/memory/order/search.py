@@ -14,14 +14,12 @@ moves put aside needs. So the level is a lower bound at any time, and the peak w
 """
 
 import heapq
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from cnnir.passes.memory.order.region import Region
-
-Preference = Callable[[int, int], int]
-"""Ranks (tasks that have run, bytes that live): of the states that a state leads to, that of least rank comes first."""
 
 
 class State(NamedTuple):
@@ -148,20 +146,20 @@ class Search:
         states: How many have been looked into.
     """
 
-    def __init__(self, region: Region, level: int, ceiling: int, prefer: Preference | None = None) -> None:
+    def __init__(self, region: Region, level: int, ceiling: int, draw: random.Random | None = None) -> None:
         """Prepare a search.
 
         Args:
             region: What to order.
             level: Bytes that every schedule needs, or up to which all are equally good.
             ceiling: Bytes that a schedule must stay below to be of interest; may be lowered at any time.
-            prefer: Which states to look into first; None: those after which least lives.
+            draw: For one of many orders that are equally good; None for what promises to be found fastest.
         """
         self.region = region
         self.level = max(level, region.live)
         self.ceiling = ceiling
         self.states = 0
-        self._prefer = prefer
+        self._draw = draw
         first = beginning(region)
         self._stack = [first]
         # The least need first; the number makes the order of equal needs definite.
@@ -192,25 +190,25 @@ class Search:
 
     def _look(self, state: State) -> None:
         """Follow the moves from a state, or the one that may go at once."""
-        ahead: list[State] = []
         found = steps(self.region, state)
         within = [step for step in found if step.need <= self.level]
+        if self._draw:
+            self._draw.shuffle(within)
         for step in within:
             if step.smallest and step.begun <= finished(self.region, state, step.tasks):
                 self._stack.extend(self._go(state, step))
                 return
-        for step in within:
-            ahead.extend(self._go(state, step))
         for step in found:
             if self.level < step.need < self.ceiling:
                 heapq.heappush(self._aside, (step.need, self._put_aside, state, step))
                 self._put_aside += 1
-        prefer = self._prefer
-        if prefer is None:
-            ahead.sort(key=lambda after: (-after.live, after.done.bit_count()))
-        else:
-            ahead.sort(key=lambda after: -prefer(after.done, after.live))
+        ahead = [after for step in within for after in self._go(state, step)]
+        # The last one is looked into first: that after which least lives; drawn orders take it less seriously.
+        ahead.sort(key=lambda after: (-self._rank(after), after.done.bit_count()))
         self._stack.extend(ahead)
+
+    def _rank(self, state: State) -> float:
+        return state.live * self._draw.uniform(0.5, 1.5) if self._draw else state.live
 
     def _go(self, state: State, step: Step) -> Iterator[State]:
         """The state after a move, unless it has been met."""
@@ -226,7 +224,26 @@ class Search:
         while (came := self._reached[done]) is not None:
             legs.append(came)
             done = came[0]
-        return tuple(task for _, tasks, last in reversed(legs) for task in self.region.sequence(tasks, last))
+        return tuple(task for _, tasks, last in reversed(legs) for task in self._sequence(tasks, last))
+
+    def _sequence(self, tasks: int, last: int | None) -> Iterator[int]:
+        """The tasks of a move, in the order of the file or in one that is drawn; the last one last."""
+        rest = tasks if last is None else tasks & ~(1 << last)
+        while rest:
+            ready = rest & -rest
+            if self._draw:
+                free = [bit for bit in _bits(rest) if self.region.ancestors[bit.bit_length() - 1] & rest == bit]
+                ready = self._draw.choice(free)
+            yield self.region.members[ready.bit_length() - 1]
+            rest ^= ready
+        if last is not None:
+            yield self.region.members[last]
 
 
-__all__ = ["Found", "Preference", "Search", "State", "Step", "beginning", "current", "finished", "steps"]
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        yield mask & -mask
+        mask &= mask - 1
+
+
+__all__ = ["Found", "Search", "State", "Step", "beginning", "current", "finished", "steps"]
