@@ -151,6 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=20, help="networks of each size")
     parser.add_argument("--tasks", type=int, default=100_000, help="of the largest stack; 0 leaves the stacks out")
     options = parser.parse_args(arguments)
+    if options.seeds < 1:
+        parser.error("without a network of each size nothing would be measured")
     missed = [line for nodes in (32, 48, 64, 80, 96) for line in networks(nodes, options.seeds)]
     if options.tasks:
         missed.extend(stacks(options.tasks))

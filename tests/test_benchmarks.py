@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import cnnir
-from benchmarks import dense, fuzz, large, light, plans, zoo
+from benchmarks import dense, fuzz, large, light, order, plans, zoo
 from cnnir.weights import FileRange
 
 
@@ -68,3 +68,11 @@ def test_random_plans_before_both_judges(capsys: pytest.CaptureFixture[str]) -> 
     assert met["faults that both refuse"] > 10
     assert plans.main(["--graphs", "2"]) == 0
     assert "2 networks: 0 surprises" in capsys.readouterr().out
+
+
+def test_no_green_run_of_no_order(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a network nothing would be proved."""
+    with pytest.raises(SystemExit) as caught:
+        order.main(["--seeds", "0"])
+    assert caught.value.code == 2
+    assert "nothing would be measured" in capsys.readouterr().err

@@ -43,7 +43,7 @@ def schedule(problem: Problem, *, effort: int = EFFORT) -> Schedule:
 
     Args:
         problem: Tasks, in an executable order.
-        effort: States to look into at most, in each stage.
+        effort: States to look into at most in each stage; a twentieth in each window of a stage that is not solved.
     """
     walk = _Walk(problem, effort)
     needs = profile(problem, range(len(problem.tasks)))
