@@ -1,17 +1,17 @@
 """An order of the tasks, with what it needs and what every order needs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnnir.errors import CnnirError
 from cnnir.passes.memory.order.region import region
-from cnnir.passes.memory.order.solve import solve
+from cnnir.passes.memory.order.solve import Solved, solve
 from cnnir.passes.memory.order.stages import stages
-from cnnir.passes.memory.order.windows import lower
+from cnnir.passes.memory.order.windows import lower, needs_and_live
 from cnnir.passes.memory.problem import Problem, profile
 
 EFFORT = 100_000
 """States that the search looks into at most in each stage of a problem, unless told otherwise; some ten seconds."""
-
 
 LARGEST = 2_000
 """Tasks of a stage that is searched as a whole."""
@@ -46,73 +46,81 @@ def schedule(problem: Problem, *, effort: int = EFFORT) -> Schedule:
         effort: States to look into at most in each stage; a twentieth in each window of a stage that is not solved.
     """
     walk = _Walk(problem, effort)
-    needs = profile(problem, range(len(problem.tasks)))
-    for first, end in stages(problem):
-        walk.take(first, end, max(needs[first:end], default=0))
-    return walk.schedule(needs)
+    # The most demanding stage first: others need no search where its bound is above what the file's order needs.
+    for stage in sorted(walk.stages, key=lambda stage: (-stage.peak, stage.first)):
+        walk.order(stage)
+    return walk.schedule()
+
+
+@dataclass(slots=True)
+class _Stage:
+    """A stretch of the file's order.
+
+    Attributes:
+        first: Position of the first task.
+        end: Position behind the last one.
+        live: Bytes that live before it.
+        own: Bytes that the file's order needs.
+        order: Its tasks in the best order known.
+        peak: Bytes that this needs.
+    """
+
+    first: int
+    end: int
+    live: int
+    own: int
+    order: Sequence[int]
+    peak: int
 
 
 class _Walk:
-    """The stages one after the other.
+    """The stages, as far as they are solved.
 
     Attributes:
-        live: Bytes that live after the stages that are over.
-        bound: Bytes that every order needs.
+        stages: All of them, one behind the other.
+        bound: Bytes that every order of the problem needs.
         states: How many were looked into.
-        peak: Bytes that the orders of the stages need.
-        stretches: (first, end, order) of each stage.
     """
 
     def __init__(self, problem: Problem, effort: int) -> None:
         self.problem = problem
         self.effort = effort
-        self.live = sum(a.bytes for a in problem.atoms if a.given and (a.kept or a.producers or a.consumers))
-        self.bound = self.live
-        self.peak = self.live
         self.states = 0
-        self.stretches: list[tuple[int, int, tuple[int, ...]]] = []
+        self.places = range(len(problem.tasks))
+        needs, live = needs_and_live(problem, self.places)
+        self.bound = live[0]
+        self.stages: list[_Stage] = []
+        for first, end in stages(problem):
+            peak = max(needs[first:end])
+            self.stages.append(_Stage(first, end, live[first], peak, range(first, end), peak))
+            if end - first <= LARGEST:
+                here = region(problem, range(first, end), self.places, live[first])
+                self.bound = max(self.bound, here.forced())
 
-    def take(self, first: int, end: int, peak: int) -> None:
-        """Order one stage; `peak` is what the file's order needs in it."""
-        order = tuple(range(first, end))
-        if end - first <= LARGEST:
-            here = region(self.problem, order, range(len(self.problem.tasks)), self.live)
-            self.bound = max(self.bound, here.forced())
-            self.live += here.change
-            if peak > self.bound:
-                found = solve(here, self.bound, peak, self.effort)
-                order, peak = found.order, found.peak
-                self.bound = max(self.bound, found.bound)
-                self.states += found.states
-        else:
-            self.live = _live_after(self.problem, end)
-        if peak > self.bound:
-            whole = (*range(first), *order, *range(end, len(self.problem.tasks)))
-            lowered = lower(self.problem, whole, (first, end), self.bound, self.effort)
-            order, peak, self.bound = lowered.order, lowered.peak, lowered.bound
-            self.states += lowered.states
-        self.stretches.append((first, end, order))
-        self.peak = max(self.peak, peak)
+    def order(self, stage: _Stage) -> None:
+        """Look for a better order of one stage, if that can matter."""
+        if stage.peak > self.bound and len(stage.order) <= LARGEST:
+            here = region(self.problem, stage.order, self.places, stage.live)
+            self._note(stage, solve(here, self.bound, stage.peak, self.effort))
+        if stage.peak > self.bound:
+            whole = (*self.places[: stage.first], *stage.order, *self.places[stage.end :])
+            self._note(stage, lower(self.problem, whole, (stage.first, stage.end), self.bound, self.effort))
 
-    def schedule(self, needs: list[int]) -> Schedule:
+    def _note(self, stage: _Stage, found: Solved) -> None:
+        stage.order, stage.peak = found.order, found.peak
+        self.bound = max(self.bound, found.bound)
+        self.states += found.states
+
+    def schedule(self) -> Schedule:
         """The best order of all; stages whose own order does not need more than the peak keep it."""
+        peak = max((stage.peak for stage in self.stages), default=self.bound)
         order: list[int] = []
-        for first, end, better in self.stretches:
-            order.extend(range(first, end) if max(needs[first:end]) <= self.peak else better)
-        reached = max(profile(self.problem, order), default=self.live)
-        if reached != self.peak or self.bound > self.peak:
+        for stage in self.stages:
+            order.extend(range(stage.first, stage.end) if stage.own <= peak else stage.order)
+        reached = max(profile(self.problem, order), default=peak)
+        if reached != peak or self.bound > peak:
             raise CnnirError("order-internal", "the order needs other bytes than were counted", got=reached)
-        return Schedule(tuple(order), self.peak, self.bound, self.states)
-
-
-def _live_after(problem: Problem, end: int) -> int:
-    """Bytes that live after the tasks before a position of the file's order."""
-    return sum(
-        atom.bytes
-        for atom in problem.atoms
-        if (atom.given or any(task < end for task in atom.producers))
-        and (atom.kept or any(task >= end for task in (*atom.producers, *atom.consumers)))
-    )
+        return Schedule(tuple(order), peak, self.bound, self.states)
 
 
 __all__ = ["EFFORT", "Schedule", "schedule"]

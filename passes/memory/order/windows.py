@@ -8,7 +8,6 @@ the window grows. Memory grows with the number of tasks, as the masks are those 
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from cnnir.passes.memory.order.region import projection, region
 from cnnir.passes.memory.order.solve import Solved, solve
@@ -21,24 +20,7 @@ SHARE = 20
 """A window may use the effort's twentieth part: there are many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lowered:
-    """An order with what is known about it.
-
-    Attributes:
-        order: Each task of the stretch once.
-        peak: Bytes that it needs.
-        bound: Bytes that every order of the problem needs.
-        states: How many were looked into.
-    """
-
-    order: tuple[int, ...]
-    peak: int
-    bound: int
-    states: int
-
-
-def lower(problem: Problem, order: Sequence[int], stretch: tuple[int, int], bound: int, effort: int) -> Lowered:
+def lower(problem: Problem, order: Sequence[int], stretch: tuple[int, int], bound: int, effort: int) -> Solved:
     """Lower the peak of a stretch of an order as far as its windows allow.
 
     Args:
@@ -48,12 +30,15 @@ def lower(problem: Problem, order: Sequence[int], stretch: tuple[int, int], boun
             after after.
         bound: Bytes that every order needs.
         effort: States to look into for a problem that is searched as a whole.
+
+    Returns:
+        The stretch in a better order, its peak, and the bound for the whole problem.
     """
     line = _Line(problem, order, stretch, bound, effort // SHARE)
     while line.peak > line.bound and line.improve():
         pass
     first, end = stretch
-    return Lowered(tuple(line.order[first:end]), line.peak, line.bound, line.states)
+    return Solved(tuple(line.order[first:end]), line.peak, line.bound, line.states)
 
 
 class _Line:
@@ -78,7 +63,7 @@ class _Line:
         for place, task in enumerate(self.order):
             self._place[task] = place
         self._always = sum(atom.bytes for atom in problem.atoms if atom.given and atom.kept)
-        self._needs, self._live = _needs_and_live(problem, self.order)
+        self._needs, self._live = needs_and_live(problem, self.order)
         self._heap = [(-self._needs[place], place) for place in range(*stretch)]
         heapq.heapify(self._heap)
 
@@ -131,7 +116,7 @@ class _Line:
             heapq.heappush(self._heap, (-self._needs[place], place))
 
 
-def _needs_and_live(problem: Problem, order: Sequence[int]) -> tuple[list[int], list[int]]:
+def needs_and_live(problem: Problem, order: Sequence[int]) -> tuple[list[int], list[int]]:
     """What each task needs, and what lives before each and after the last."""
     waiting = [len(atom.producers) + len(atom.consumers) for atom in problem.atoms]
     begun = bytearray(atom.given for atom in problem.atoms)
@@ -150,4 +135,4 @@ def _needs_and_live(problem: Problem, order: Sequence[int]) -> tuple[list[int], 
     return profile(problem, order), found
 
 
-__all__ = ["Lowered", "lower"]
+__all__ = ["lower", "needs_and_live"]
