@@ -116,13 +116,14 @@ def swept(slices: Sequence[Sequence[Slice]], step: Sequence[int], fixed: Sequenc
     """
     first = [min((piece.first for piece in pieces), default=0) for pieces in slices]
     last = [max((piece.last for piece in pieces), default=-1) for pieces in slices]
+    size = [sum(piece.bytes for piece in pieces) for pieces in slices]
     # Fixed bodies are there from the outset: nothing may be laid where one will be.
     held = [index for index, base in enumerate(fixed) if base is not None and slices[index]]
     result = []
     for best_fit in (False, True):
         bases = [base or 0 for base in fixed]
         active: list[int] = []
-        for index in sorted(range(len(slices)), key=lambda index: (first[index], -len(slices[index]), index)):
+        for index in sorted(range(len(slices)), key=lambda index: (first[index], -size[index], index)):
             if fixed[index] is not None or not slices[index]:
                 continue
             active = [other for other in active if last[other] >= first[index]]
