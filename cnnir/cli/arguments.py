@@ -23,6 +23,7 @@ examples:
   cnnir zoo list                            the classic networks by name
   cnnir table zoo:vgg16                     the classic table, row by row
   cnnir plan net.onnx --svg map.svg         the memory plan, and a map of the arena
+  cnnir plan net.onnx --why                 what fills the memory at the peak, and what would lower it
   cnnir plan net.onnx --bind N=1 --json     a plan for batch 1, as JSON
   cnnir plan net.onnx --pool sram=512KiB --pool dram@1   what to spill, so that least moves
   cnnir plan net.onnx --onnx planned.onnx   the network with the plan in it; --stored reads it back
@@ -65,6 +66,9 @@ def make_parser() -> argparse.ArgumentParser:
     plan = _verb(parsers, "plan", verbs.plan, "plan the activation memory, and prove the plan")
     plan.add_argument(
         "--steps", action="store_true", help="print every step: what it writes, where, and what lives then"
+    )
+    plan.add_argument(
+        "--why", action="store_true", help="tell what fills the memory at the peak, and what would lower it"
     )
     plan.add_argument("--svg", metavar="FILE", help="draw a map of the arena")
     plan.add_argument(

@@ -1,5 +1,6 @@
 """From what the user names to a graph, sized and bound as asked."""
 
+import shlex
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -33,6 +34,16 @@ def open_model(options: Namespace, *, notes: bool = True, opset: int | None = No
     if options.bind:
         graph = graph.bind(**dict(options.bind))
     return graph
+
+
+def spelled(options: Namespace) -> str:
+    """How a command line names that graph: quoted for a shell, with its size and its dims."""
+    words = [options.model]
+    if options.size is not None:
+        words += ["--size", "x".join(map(str, options.size))]
+    for name, value in options.bind:
+        words += ["--bind", f"{name}={value}"]
+    return shlex.join(words)
 
 
 def _named(model: str, opset: int | None) -> Graph:

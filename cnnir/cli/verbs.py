@@ -12,7 +12,7 @@ import numpy as np
 from cnnir import interpreter
 from cnnir.cli import travelling
 from cnnir.cli.feeds import feed_of
-from cnnir.cli.models import open_model
+from cnnir.cli.models import open_model, spelled
 from cnnir.cli.output import FINDINGS, OK, UNKNOWN, emit, emit_all, page, say, wants, width
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx import read_plan, save
@@ -20,8 +20,10 @@ from cnnir.files import write_file
 from cnnir.graph import Graph
 from cnnir.interpreter import Fallback
 from cnnir.plan import SCHEMA, MemoryPlan
-from cnnir.reports import plan_html, plan_svg, table_html
+from cnnir.reports import plan_html, plan_svg, table_html, why
 from cnnir.reports.text import COLUMNS, steps_text, table_text
+from cnnir.reports.why_html import why_html
+from cnnir.reports.why_text import why_text
 from cnnir.text import print_graph
 from cnnir.units import format_bytes
 from cnnir.weights import AnyArray
@@ -61,7 +63,8 @@ def plan(options: Namespace) -> int:
         unknown = {"schema": SCHEMA, "graph": graph.name, "arena_bytes": None, "reason": str(error)}
         emit(json.dumps(unknown, indent=2) + "\n", options.output)
         return UNKNOWN
-    texts = {options.output: _plan_text(found, options), **({options.svg: plan_svg(found)} if options.svg else {})}
+    answer = _why_text(found, graph, options) if options.why else _plan_text(found, options)
+    texts = {options.output: answer, **({options.svg: plan_svg(found)} if options.svg else {})}
     emit_all(texts, travelling.files_of(graph, found, options))
     return OK if options.capacity is None or found.arena_bytes <= options.capacity else FINDINGS
 
@@ -76,6 +79,20 @@ def _plan_text(found: MemoryPlan, options: Namespace) -> str:
         return page(found.graph, plan_html(found))
     steps = "\n" + steps_text(found, width=width(options.output)) if options.steps else ""
     return f"{found}\n{steps}{_fit(found, options.capacity)}"
+
+
+def _why_text(found: MemoryPlan, graph: Graph, options: Namespace) -> str:
+    """Why the plan needs what it needs, in the form that is asked for."""
+    if wants(options.output, "svg"):
+        raise CnnirError("usage", "--why is told in words", got=options.output, hint="draw the map with --svg FILE")
+    answer = why(found, graph, model=spelled(options))
+    if options.json or wants(options.output, "json"):
+        return answer.to_json()
+    if wants(options.output, "html"):
+        return page(found.graph, why_html(answer))
+    columns = width(options.output)
+    steps = "\n" + steps_text(found, width=columns) if options.steps else ""
+    return f"{why_text(answer, width=columns)}{steps}{_fit(found, options.capacity)}"
 
 
 def stored_plan(graph: Graph, options: Namespace) -> MemoryPlan:

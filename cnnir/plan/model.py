@@ -6,12 +6,13 @@ Everything is in bytes. Steps are numbered from 0; a storage lives from its `fir
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cnnir.errors import CnnirError
 
 if TYPE_CHECKING:
     from cnnir.graph import Graph
+    from cnnir.reports import Why
 
 SCHEMA = "cnnir.plan/1"
 
@@ -333,6 +334,12 @@ class MemoryPlan:
         from cnnir.plan.check import check_plan  # noqa: PLC0415  the proof reads this model
 
         check_plan(self, graph)
+
+    def why(self, graph: "Graph", **options: Any) -> "Why":
+        """What lives at the peak, what bounds it, and which changes would lower it. See `cnnir.reports.why`."""
+        from cnnir.reports import why  # noqa: PLC0415  a report reads this model
+
+        return why(self, graph, **options)
 
     def to_json(self) -> str:
         """The plan as ``cnnir.plan/1`` JSON text. See `cnnir.plan.json`."""

@@ -5,6 +5,7 @@ from cnnir.reports.html import graph_html, plan_html, table_html
 from cnnir.reports.steps import StepRow, step_rows
 from cnnir.reports.table import Row, Table, Totals, table
 from cnnir.reports.whatif import WhatIf, whatif
+from cnnir.reports.why import Why, why
 
 __all__ = [
     "Row",
@@ -12,6 +13,7 @@ __all__ = [
     "Table",
     "Totals",
     "WhatIf",
+    "Why",
     "graph_html",
     "plan_html",
     "plan_svg",
@@ -19,4 +21,5 @@ __all__ = [
     "table",
     "table_html",
     "whatif",
+    "why",
 ]
