@@ -3,6 +3,7 @@
 import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -65,7 +66,12 @@ def test_real_networks(name: str) -> None:
 def test_drawn_networks(seed: int) -> None:
     """Residuals, dense blocks, views; plans of every kind."""
     graph = random_blocks(np.random.default_rng([77, seed]))
-    options = [{"in_place": False, "order": "file"}, {"fuse": "steps"}, {"concat": True}, {"count_inputs": False}]
+    options: list[dict[str, Any]] = [
+        {"in_place": False, "order": "file"},
+        {"fuse": "steps"},
+        {"concat": True},
+        {"count_inputs": False},
+    ]
     plan = graph.plan(**options[seed % len(options)])
     check(graph, plan, plan.why(graph))
 
@@ -180,6 +186,7 @@ def test_commands_give_what_they_say(
     jsonschema.validate(found, SCHEMA)
     assert len(found["suggestions"]) >= 4
     for suggestion in found["suggestions"]:
+        out = ""
         for line in suggestion["commands"]:
             program, *arguments = shlex.split(line)
             assert (program, main([*arguments, "--json"])) == ("cnnir", 0)
