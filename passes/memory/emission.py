@@ -138,17 +138,21 @@ class Layout:
     refused: set[tuple[str, str]] = field(default_factory=set)
 
     def peak(self, entries: Sequence[Entry]) -> int:
-        """The most bytes that any step needs, strips included, of what does not lie with the caller."""
+        """The most bytes that any step needs, of what does not lie with the caller."""
+        return max(self.needs(entries))
+
+    def needs(self, entries: Sequence[Entry]) -> list[int]:
+        """Bytes that live at each step, strips included, of what does not lie with the caller."""
         change = [0] * (len(entries) + 1)
         for room in self.rooms:
             if room.body not in self.outside:
                 change[room.first] += room.bytes
                 change[room.last + 1] -= room.bytes
-        live = peak = 0
+        live, needs = 0, []
         for entry, delta in zip(entries, change, strict=False):
             live += delta
-            peak = max(peak, live + (entry.strip.bytes if entry.strip is not None else 0))
-        return peak
+            needs.append(live + (entry.strip.bytes if entry.strip is not None else 0))
+        return needs
 
 
 def lay_out(formation: Formation, steps: Sequence[Entry], *, in_place: bool) -> Layout:

@@ -3,15 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, islice
 
 from cnnir.analysis import live_ranges
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node
 from cnnir.passes.memory.emission import Entry, Layout, entries, in_turn, lay_out
 from cnnir.passes.memory.forming import Choices, Formation, Fuse, form
-from cnnir.passes.memory.order import Schedule, schedule
+from cnnir.passes.memory.order import Schedule, alternatives, schedule
 from cnnir.passes.memory.placement import Body, Placement, Slice, place
 from cnnir.passes.memory.pools import Memory, plan_in_pools
+from cnnir.passes.memory.sizes import known_bytes
 from cnnir.passes.memory.writing import write_steps, write_storages, write_values
 from cnnir.plan import Bound, MemoryPlan, Pool, Scratch
 from cnnir.text import digest
@@ -29,8 +31,17 @@ DEFAULT_ALIGNMENT = 64
 EFFORT = {"file": 20_000, "auto": 20_000, "optimal": 2_000_000}
 """States that the search for an order may look at, for each way to ask for one."""
 
+NODES = {"file": 500, "auto": 500, "optimal": 50_000}
+"""Nodes that the search for a placement may take, likewise."""
+
 ROUNDS = 20
 """How often the problem is posed anew because bytes that were to be shared lie fixed to others."""
+
+TRIES = 40
+"""Orders of the least peak whose placement is looked at, should the first one not reach it."""
+
+LOOKS = 4
+"""The same, for each slice that is copied after all."""
 
 
 def plan(
@@ -84,11 +95,12 @@ def plan(
     if not graph.nodes:
         raise CnnirError("plan-empty", "a graph without nodes has nothing to plan", got=graph.name)
     choices = Choices(fuse, fuse != "none" if concat is None else concat, in_place, count_inputs, count_outputs)
-    best = min(_attempts(graph, choices, order, alignment), key=lambda attempt: attempt.arena)
+    ways = [choices, replace(choices, concat=False)] if concat is None and choices.concat else [choices]
+    best = _best(graph, ways, order, alignment)
     result = _write(graph, best, alignment, {
         "order": order if isinstance(order, str) else "given",
         "fuse": fuse,
-        "concat": choices.concat,
+        "concat": best.formation.choices.concat,
         "alignment": alignment,
         "in_place": in_place,
         "count_inputs": count_inputs,
@@ -116,18 +128,82 @@ class _Attempt:
         return self.placement.height
 
 
-def _attempts(graph: Graph, choices: Choices, order: str | Sequence[str], alignment: int) -> Iterator[_Attempt]:
-    """Plans in the making, until one is as low as its order needs."""
+def _best(graph: Graph, ways: Sequence[Choices], order: str | Sequence[str], alignment: int) -> _Attempt:
+    """The lowest plan of all ways to share; a later one is tried only where it may be lower."""
+    best: _Attempt | None = None
+    for choices in ways:
+        for attempt in _attempts(graph, choices, order, alignment, best.arena if best is not None else None):
+            if best is None or attempt.arena < best.arena:
+                best = attempt
+    assert best is not None  # noqa: S101  the first way gives one at least
+    if isinstance(order, str) and order != "file" and best.arena > best.schedule.bound:
+        best = min([best, *_with_copies(graph, best, order, alignment)], key=lambda attempt: attempt.arena)
+    return best
+
+
+def _with_copies(graph: Graph, best: _Attempt, order: str, alignment: int) -> Iterator[_Attempt]:
+    """The plan with one slice at its peak that is written elsewhere and copied to its place later.
+
+    A slice holds the room of its whole concatenation open long before that is needed: where the slices of two of them
+    live together, they may not pack.
+    """
+    least, chosen = best.arena, None
+    for pair in islice(_slices_at_peak(best), TRIES):
+        choices = replace(best.formation.choices, copied=frozenset([pair]))
+        for attempt in _attempts(graph, choices, order, alignment, best.arena, tries=LOOKS):
+            yield attempt
+            if attempt.arena < least:
+                least, chosen = attempt.arena, choices
+        if least <= best.schedule.peak:
+            return
+    if chosen is not None:
+        yield from _attempts(graph, chosen, order, alignment, least)
+
+
+def _slices_at_peak(best: _Attempt) -> Iterator[tuple[str, int]]:
+    """Slices of concatenations that live where most bytes do, the smallest first."""
+    layout, formation = best.layout, best.formation
+    needs = layout.needs(best.steps)
+    peak = needs.index(max(needs))
+    living = {index for index, room in enumerate(layout.rooms) if room.first <= peak <= room.last}
+    found = []
+    for node, parts in formation.parts.items():
+        if node.op.kind != "Concat":
+            continue
+        sliced = {part.operand for part in parts}
+        for number, operand in enumerate(node.operands):
+            rooms = {layout.room_of[atom] for atom in formation.atoms.get(operand, ()) if atom in layout.room_of}
+            if operand in sliced and rooms & living:
+                found.append((known_bytes(operand), node.name, number))
+    yield from ((name, number) for _, name, number in sorted(found))
+
+
+def _attempts(
+    graph: Graph, choices: Choices, order: str | Sequence[str], alignment: int, reached: int | None, tries: int = TRIES
+) -> Iterator[_Attempt]:
+    """Plans in the making, until one is as low as its order needs; none where that is no lower than was reached."""
     nodes = _given_order(graph, order)
     formation, found = _scheduled(graph, choices, nodes, EFFORT.get(order, 0) if isinstance(order, str) else 0)
     file_order = tuple(range(len(formation.works)))
     if not isinstance(order, str) or order == "file":
-        yield _attempt(formation, found, file_order, alignment, nodes)
+        yield _attempt(formation, found, file_order, alignment, as_asked=nodes, effort=NODES["file"])
         return
-    attempt = _attempt(formation, found, found.order, alignment)
-    yield attempt
-    if attempt.arena > found.peak and found.order != file_order:
-        yield _attempt(formation, found, file_order, alignment)
+    if reached is not None and found.peak >= reached:
+        return
+    # The first order of the least peak may not pack where another one does: a greedy look at some of them is cheap.
+    low, best = 1 << 62, found.order
+    for other in chain([found.order], islice(alternatives(formation.problem, found.order), tries)):
+        attempt = _attempt(formation, found, other, alignment, effort=0)
+        yield attempt
+        if attempt.arena <= found.peak:
+            return
+        if attempt.arena < low:
+            low, best = attempt.arena, other
+    if tries < TRIES:
+        return
+    yield _attempt(formation, found, best, alignment, effort=NODES[order])
+    if found.order != file_order:
+        yield _attempt(formation, found, file_order, alignment, effort=0)
 
 
 def _scheduled(graph: Graph, choices: Choices, nodes: Sequence[Node], effort: int) -> tuple[Formation, Schedule]:
@@ -149,14 +225,17 @@ def _attempt(
     found: Schedule,
     order: Sequence[int],
     alignment: int,
+    *,
     as_asked: Sequence[Node] | None = None,
+    effort: int,
 ) -> _Attempt:
     steps = entries(formation, order)
     if as_asked is not None and formation.choices.fuse == "none":
         steps = in_turn(steps, as_asked)
     layout = lay_out(formation, steps, in_place=formation.choices.in_place)
     bodies, scratch = _bodies(layout, steps)
-    return _Attempt(formation, found, steps, layout, layout.peak(steps), place(bodies, alignment), scratch)
+    placement = place(bodies, alignment, effort=effort)
+    return _Attempt(formation, found, steps, layout, layout.peak(steps), placement, scratch)
 
 
 def _bodies(layout: Layout, steps: Sequence[Entry]) -> tuple[list[Body], tuple[int, ...]]:

@@ -78,6 +78,7 @@ class Choices:
         in_place: Whether results are written over operands that die.
         count_inputs, count_outputs: Whether they lie in the arena, or with the caller.
         apart: (operand, result) pairs that are not written over each other after all.
+        copied: (concatenation, operand number): that operand lies elsewhere, and is copied to its slice in the end.
         unchained: Names of convolutions that are not chained to what they read after all.
     """
 
@@ -87,6 +88,7 @@ class Choices:
     count_inputs: bool = True
     count_outputs: bool = True
     apart: frozenset[tuple[str, str]] = frozenset()
+    copied: frozenset[tuple[str, int]] = frozenset()
     unchained: frozenset[str] = frozenset()
 
 
@@ -192,7 +194,8 @@ class _Former:
             self.frames.reserve(output, (node, number), at, size)
             at += size
         for number, operand in enumerate(node.operands):
-            if operand.weight is not None or not self.frames.fill(output, (node, number), operand):
+            apart = operand.weight is not None or (node.name, number) in self.choices.copied
+            if apart or not self.frames.fill(output, (node, number), operand):
                 copied.append(operand)
         self.parts[node] = tuple(part for part in parts if part.operand not in copied)
         if copied:
@@ -256,8 +259,8 @@ class _Former:
     def _write_over(self) -> None:
         """A result lies in the bytes of the operand that its task alone reads."""
         for number, work in enumerate(self.works):
-            if work.group is None:
-                continue
+            if work.meeting is not None:
+                continue  # the other operand may have begun the result, while this one is still read
             for operand, result in self.candidates(number):
                 if self._alone(operand, number) and self.frames.overwrite(result, operand):
                     break

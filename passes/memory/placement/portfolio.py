@@ -37,7 +37,7 @@ def place(
         alignment: The base of every body that is not fixed is a multiple of this.
         capacity: Bytes: any placement that is no higher will do.
         seed: Of the noise.
-        effort: Nodes that the searches may take in all; none for greedy placement alone.
+        effort: Nodes that the searches may take in all; 0 for the greedy families alone, without noise.
 
     Returns:
         The lowest placement found, or the first within the capacity; its status says how good it is.
@@ -107,7 +107,7 @@ def _improve(best: _Best, capacity: int | None, seed: int, effort: int) -> None:
     searches = _Searches(best, seed) if effort and not best.is_done() and best.goal >= best.proved else None
     if searches is not None:
         searches.run(best.goal, effort // 2 if capacity is None else effort)
-    if not best.is_done():
+    if effort and not best.is_done():
         best.take_first(noisy_placements(best.instance, seed))
     if searches is not None and capacity is None:
         for height in _between(best):
