@@ -25,6 +25,10 @@ _GENTLEST: tuple[Touches, ...] = ("memory", "caller", "interface", "values")
 _LEVELS = ("none", "steps", "aggressive")
 
 
+_UNSAID = ("pools", "weights")
+"""Options that a plan tells of in words alone."""
+
+
 @dataclass(frozen=True)
 class Suggestion:
     """A change, and the arena that it was found to give.
@@ -106,6 +110,12 @@ class Trials:
 
     def run(self) -> None:
         """Try every change by itself, then the best that touches the plan alone together with each other one."""
+        unsaid = [name for name in self.plan.options if name in _UNSAID or name not in _defaults()]
+        if unsaid:
+            # What would come out is no answer to what was asked then, so nothing is promised.
+            reason = f"the plan was made with {', '.join(unsaid)}, which cannot be asked for again from the plan"
+            self.refused.append(Refused("planning anew", reason))
+            return
         options = asked_for(self.plan)
         alone = [self._try(change, options) for change in _plan_changes(self.plan, options)]
         for change in _graph_changes(self.graph, options):
@@ -190,8 +200,8 @@ def _defaults() -> dict[str, Any]:
 
 
 def asked_for(plan: MemoryPlan) -> dict[str, Any]:
-    """The options that give this plan; of one that another planner made, those that ours has."""
-    found: dict[str, Any] = {name: value for name, value in plan.options.items() if name in _defaults()}
+    """The options that give this plan."""
+    found: dict[str, Any] = dict(plan.options)
     if found.get("order") == "given":
         found["order"] = list(dict.fromkeys(plan.order))
     if found.get("concat") == (found.get("fuse", "none") != "none"):

@@ -13,6 +13,7 @@ import cnnir
 from cnnir import Graph, MemoryPlan, zoo
 from cnnir.builder import GraphBuilder
 from cnnir.cli import main
+from cnnir.passes.memory import Memory
 from cnnir.reports import Why, why
 from cnnir.reports.why_text import why_text
 from tests import models
@@ -163,6 +164,17 @@ def test_a_better_order() -> None:
     orders = [each.options["order"] for each in found.suggestions if each.what.endswith("another order")]
     assert orders == ["auto"]
     assert [each.value for each in found.residents if each.role == "held"] == ["left"]
+
+
+def test_several_memories() -> None:
+    """What lives at the peak is told; what cannot be planned again as it was asked for is not promised."""
+    graph = zoo.build("squeezenet1_1{size=64}")
+    plan = graph.plan(pools=[Memory("sram", 200_000), Memory("dram", None)])
+    found = plan.why(graph)
+    check(graph, plan, found)
+    assert (found.plans, found.suggestions) == (0, ())
+    assert "the plan was made with pools" in found.refused[0].reason
+    assert "not possible: planning anew" in str(found)
 
 
 def test_batch() -> None:
