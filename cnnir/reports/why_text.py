@@ -78,7 +78,9 @@ def bounds_of(why: Why) -> list[str]:
         lines.append("no order of these steps needs less, as was proved")
     else:
         lines.append(f"another order might need less, but at least {format_size(order.bytes)}")
-    if placement.status == "optimal":
+    if placement.status == "optimal" and why.arena_bytes > why.live_bytes:
+        lines.append(f"the memories together take {format_size(why.arena_bytes)}; each has a peak of its own")
+    elif placement.status == "optimal":
         lines.append("nothing is lost between the storages: the arena is as large as what lives at the peak")
     else:
         gap = format_size(placement.reached - placement.bytes)

@@ -175,6 +175,9 @@ def test_several_memories() -> None:
     assert (found.plans, found.suggestions) == (0, ())
     assert "the plan was made with pools" in found.refused[0].reason
     assert "not possible: planning anew" in str(found)
+    assert plan.arena_bytes > found.live_bytes
+    assert "each has a peak of its own" in str(found)
+    assert "as large as what lives" not in str(found)
 
 
 def test_batch() -> None:
