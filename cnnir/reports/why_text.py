@@ -78,10 +78,12 @@ def bounds_of(why: Why) -> list[str]:
         lines.append("no order of these steps needs less, as was proved")
     else:
         lines.append(f"another order might need less, but at least {format_size(order.bytes)}")
-    if placement.status == "optimal" and why.arena_bytes > why.live_bytes:
-        lines.append(f"the memories together take {format_size(why.arena_bytes)}; each has a peak of its own")
-    elif placement.status == "optimal":
-        lines.append("nothing is lost between the storages: the arena is as large as what lives at the peak")
+    apart = placement.bytes > why.live_bytes
+    if apart:
+        lines.append(f"each memory is fullest at a step of its own: {format_size(placement.bytes)} together")
+    if placement.status == "optimal":
+        size = "that" if apart else "what lives at the peak"
+        lines.append(f"nothing is lost between the storages: the arena is as large as {size}")
     else:
         gap = format_size(placement.reached - placement.bytes)
         lines.append(f"{gap} is lost between the storages; nothing proves that it has to be")

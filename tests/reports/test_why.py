@@ -16,6 +16,7 @@ from cnnir.cli import main
 from cnnir.passes.memory import Memory
 from cnnir.reports import Why, why
 from cnnir.reports.why_text import why_text
+from cnnir.units import format_size
 from tests import models
 from tests.random_blocks import random_blocks
 
@@ -175,9 +176,9 @@ def test_several_memories() -> None:
     assert (found.plans, found.suggestions) == (0, ())
     assert "the plan was made with pools" in found.refused[0].reason
     assert "not possible: planning anew" in str(found)
-    assert plan.arena_bytes > found.live_bytes
-    assert "each has a peak of its own" in str(found)
-    assert "as large as what lives" not in str(found)
+    assert plan.lower_bound > found.live_bytes
+    assert f"fullest at a step of its own: {format_size(plan.lower_bound)} together" in str(found)
+    assert "what lives at the peak" not in str(found)
 
 
 def test_batch() -> None:
