@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import cnnir
-from cnnir.cli import cut, diff, lint, place, rewrite, simplify, travelling, verbs, whatif, zoo
+from cnnir.cli import cut, diff, lint, place, rewrite, simplify, travelling, verbs, whatif, workspace, zoo
 from cnnir.errors import CnnirError
 from cnnir.passes.memory import Memory
 from cnnir.reports.text import COLUMNS
@@ -89,12 +89,16 @@ def make_parser() -> argparse.ArgumentParser:
     plan.add_argument(
         "--capacity", type=_size, metavar="SIZE", help="exit with 1 when the arena is larger (512KiB, 2MiB)"
     )
+    workspace.add_arguments(plan)
     plan.add_argument(
         "--pool", action="append", default=[], type=_memory, metavar="NAME[=SIZE][@COST]",
         help="a memory to lie in, its capacity, and what a byte costs that is moved there; for each memory",
     )  # fmt: skip
     plan.add_argument("--weights", metavar="NAME", help="the memory that holds the weights, which take from it")
-    planning = ("order", "fuse", "concat", "alignment", "no_in_place", "no_inputs", "no_outputs", "pool", "weights")
+    planning = (
+        "order", "fuse", "concat", "alignment", "no_in_place", "no_inputs", "no_outputs", "pool", "weights",
+        *workspace.OPTIONS,
+    )  # fmt: skip
     plan.set_defaults(planning={name: plan.get_default(name) for name in planning})
     travelling.add_arguments(plan)
 

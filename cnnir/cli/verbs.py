@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnnir import interpreter
-from cnnir.cli import travelling
+from cnnir.cli import travelling, workspace
 from cnnir.cli.feeds import feed_of
 from cnnir.cli.models import open_model, spelled
 from cnnir.cli.output import FINDINGS, OK, UNKNOWN, emit, emit_all, page, say, wants, width
@@ -53,12 +53,12 @@ def _columns(names: str | None) -> Sequence[str]:
 
 
 def plan(options: Namespace) -> int:
-    """``cnnir plan``: 0, 1 when the arena is larger than the capacity, 3 when a size is not known."""
+    """``cnnir plan``: 0, 1 when the arena is larger than the capacity, 3 when a size or workspace is not known."""
     graph = open_model(options)
     try:
         found = stored_plan(graph, options) if options.stored else make_plan(graph, options)
     except CnnirError as error:
-        if error.code != "size-unknown" or not options.json:
+        if error.code not in ("size-unknown", "workspace-unknown") or not options.json:
             raise
         unknown = {"schema": SCHEMA, "graph": graph.name, "arena_bytes": None, "reason": str(error)}
         emit(json.dumps(unknown, indent=2) + "\n", options.output)
@@ -116,6 +116,7 @@ def make_plan(graph: Graph, options: Namespace) -> MemoryPlan:
         count_outputs=not options.no_outputs,
         pools=options.pool or None,
         weights=options.weights,
+        **workspace.asked(options),
     )
 
 

@@ -26,12 +26,15 @@ from cnnir.interpreter.kernels import kernels
 from cnnir.ops import Concat, Identity
 from cnnir.ops.base import Op, infer
 from cnnir.ops.opaque import Opaque, hooks
-from cnnir.plan import JOIN, VIEW, MemoryPlan
+from cnnir.plan import JOIN, KERNEL, VIEW, MemoryPlan
 from cnnir.text import digest
 from cnnir.types import DType, OptionalType, TensorType, Type, UnknownType, known_shape
 from cnnir.weights import AnyArray, Array, Weight
 
 _NO_BINDINGS: Mapping[str, int] = MappingProxyType({})
+
+_WAYS = (KERNEL, VIEW, JOIN)
+"""The algorithms of steps that are executed."""
 
 _PROVED: WeakValueDictionary[int, MemoryPlan] = WeakValueDictionary()
 """Plans that have been checked against the graph of their digest: each is proved once, not at every run."""
@@ -61,9 +64,9 @@ def run(
         The wanted values by name; arrays of the caller's own, not parts of a pool.
 
     Raises:
-        CnnirError: for a feed that does not fit, an unknown value, ``plan-mismatch``, ``plan-unsupported`` for a value
-            that does not lie as one strided array, ``poison`` without a plan, an op without kernel, or
-            ``fallback-refused``.
+        CnnirError: for a feed that does not fit, an unknown value, ``plan-mismatch``, ``plan-unsupported`` for a step
+            in a way that is not here or a value that does not lie as one strided array, ``poison`` without a plan, an
+            op without kernel, or ``fallback-refused``.
     """
     if poison and plan is None:
         raise CnnirError("poison", "a run without a plan has no pools whose bytes could be spoilt", hint="give a plan")
@@ -294,6 +297,7 @@ def _run_planned(
         raise CnnirError(
             "plan-mismatch", "the plan was made for another graph", expected=wanted_digest[:12], got=plan.digest[:12]
         )
+    _check_ways(plan)
     if _PROVED.get(id(plan)) is not plan:
         plan.check(graph)
         _PROVED[id(plan)] = plan
@@ -318,6 +322,24 @@ def _run_planned(
         found.update((value, array.copy()) for value, array in made.items() if wanted.get(value.name) is value)
     found.update((graph.value(name), views[name].copy()) for name in plan.outputs if name in wanted)
     return found
+
+
+def _check_ways(plan: MemoryPlan) -> None:
+    """Every step is computed in a way that is here: another one than the plan says would need other scratch.
+
+    Raises:
+        CnnirError: ``plan-unsupported`` naming the first step that is not.
+    """
+    for number, step in enumerate(plan.steps):
+        if step.algorithm not in _WAYS:
+            raise CnnirError(
+                "plan-unsupported",
+                "the interpreter has no such way to compute it",
+                node=f"step {number} ({step.label})",
+                expected=", ".join(_WAYS),
+                got=step.algorithm,
+                hint='plan with workspace="today"',
+            )
 
 
 def _compute(

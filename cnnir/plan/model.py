@@ -153,7 +153,8 @@ class Step:
         writes: Values written.
         donations: (read, written): the written value takes over the read one's bytes.
         scratch: Workspace inside the pools, None when none was planned.
-        algorithm: How the step is computed: `KERNEL`, `VIEW`, `JOIN`, or a kernel's named variant.
+        algorithm: How the step is computed: `KERNEL`, `VIEW`, `JOIN`, or another way by name, what it leaves open in
+            braces: ``im2col{rows=4}``. See `cnnir.algorithms`.
         tile: How the step is cut: (rows, channels) of the strips in which a convolution before a pooling is computed;
             None when it is done at once.
     """
@@ -264,6 +265,22 @@ class MemoryPlan:
         counted = {pool.name for pool in self.pools if pool.counted}
         strips = (s.scratch.strips for s in self.steps if s.scratch is not None and s.scratch.pool in counted)
         return max(strips, default=0)
+
+    @property
+    def workspace_bytes(self) -> int:
+        """The most bytes that one step's kernels take for themselves inside the counted pools: scratch less strips."""
+        return max(self._workspaces(), default=0)
+
+    @property
+    def data_bytes(self) -> int:
+        """The most bytes of data, storages and strips, that live at one step in the counted pools."""
+        return max((live - own for live, own in zip(self.live_bytes(), self._workspaces(), strict=True)), default=0)
+
+    def _workspaces(self) -> list[int]:
+        """Of each step."""
+        counted = {pool.name for pool in self.pools if pool.counted}
+        scratches = (step.scratch for step in self.steps)
+        return [s.bytes - s.strips if s is not None and s.pool in counted else 0 for s in scratches]
 
     @property
     def lower_bound(self) -> int:

@@ -11,7 +11,15 @@ from cnnir.plan.model import SCHEMA, Bound, MemoryPlan, Piece, PlannedValue, Poo
 
 _STATUSES: Mapping[str, Status] = {"optimal": "optimal", "feasible": "feasible", "unknown": "unknown"}
 
-_DERIVED = ("arena_bytes", "storage_bytes", "scratch_bytes", "strip_bytes", "peak_step")
+_DERIVED = (
+    "arena_bytes",
+    "storage_bytes",
+    "scratch_bytes",
+    "strip_bytes",
+    "workspace_bytes",
+    "data_bytes",
+    "peak_step",
+)
 """Figures that follow from the rest."""
 
 _KEYS = ("schema", *(item.name for item in fields(MemoryPlan)), *_DERIVED)
@@ -34,6 +42,8 @@ def plan_to_document(plan: MemoryPlan) -> dict[str, Any]:
         "storage_bytes": plan.storage_bytes,
         "scratch_bytes": plan.scratch_bytes,
         "strip_bytes": plan.strip_bytes,
+        "workspace_bytes": plan.workspace_bytes,
+        "data_bytes": plan.data_bytes,
         "peak_step": plan.peak_step,
         "bounds": {
             name: {"bytes": bound.bytes, "reached": bound.reached, "status": bound.status, "rule": bound.rule}

@@ -24,7 +24,9 @@ def summarize(plan: MemoryPlan) -> str:
         f"  {_steps(plan)}, {_values(plan)} in {len(plan.storages)} storages",
         f"  without reuse of memory those would take {unshared}",
     ]
-    if plan.scratch_bytes:
+    if plan.workspace_bytes:
+        lines[2:2] = _parts(plan)
+    elif plan.scratch_bytes:
         lines.append(f"  scratch of one step at most {format_bytes(plan.scratch_bytes)}{_strips(plan.strip_bytes)}")
     return "\n".join([*lines, *_peak(plan), f"  rule: {plan.accounting}"])
 
@@ -44,6 +46,14 @@ def _pools(plan: MemoryPlan) -> list[str]:
             lines.append(f"  in {pool.name}: {format_bytes(pool.bytes)}{weights}{limit}; moved "
                          f"{format_bytes(moved[pool.name])}{price}")  # fmt: skip
     return [*lines, f"  moving costs {traffic.reached:,}, at least {traffic.bytes:,} ({traffic.status})"]
+
+
+def _parts(plan: MemoryPlan) -> list[str]:
+    """What the arena holds, where kernels have their workspace in it; the two need not peak at the same step."""
+    return [
+        f"    data         {format_bytes(plan.data_bytes)} at most at one step{_strips(plan.strip_bytes)}",
+        f"    workspace    {format_bytes(plan.workspace_bytes)} at most at one step",
+    ]
 
 
 def _steps(plan: MemoryPlan) -> str:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
+from cnnir.algorithms import Choice
 from cnnir.graph import Node, Value
 from cnnir.passes.memory.forming import Formation, Group, Meeting, Strip, reaches, read_by, stored_operands
 from cnnir.plan import JOIN, KERNEL, VIEW
@@ -15,8 +17,9 @@ class Entry:
     Attributes:
         nodes: In executable order.
         reads, writes: Stored values.
-        algorithm: `KERNEL`, `VIEW` or `JOIN`.
+        algorithm: `KERNEL`, `VIEW`, `JOIN`, or another way to compute it.
         strip: Rows of an unstored value that the step holds.
+        way: With its workspace, once it has been chosen how the step is computed.
     """
 
     nodes: tuple[Node, ...]
@@ -24,6 +27,17 @@ class Entry:
     writes: tuple[Value, ...]
     algorithm: str = KERNEL
     strip: Strip | None = None
+    way: Choice | None = None
+
+    @property
+    def strips(self) -> int:
+        """Bytes of its strips."""
+        return self.strip.bytes if self.strip is not None else 0
+
+    @property
+    def scratch(self) -> int:
+        """Bytes that it needs beside what it reads and writes."""
+        return self.strips + (self.way.scratch_bytes if self.way is not None else 0)
 
 
 def entries(formation: Formation, order: Sequence[int]) -> tuple[Entry, ...]:
@@ -142,17 +156,17 @@ class Layout:
         return max(self.needs(entries))
 
     def needs(self, entries: Sequence[Entry]) -> list[int]:
-        """Bytes that live at each step, strips included, of what does not lie with the caller."""
-        change = [0] * (len(entries) + 1)
+        """Bytes that live at each step, scratch included, of what does not lie with the caller."""
+        return [live + step.scratch for live, step in zip(self.live(len(entries)), entries, strict=True)]
+
+    def live(self, steps: int) -> list[int]:
+        """Bytes that live at each of so many steps, scratch left out, of what does not lie with the caller."""
+        change = [0] * (steps + 1)
         for room in self.rooms:
             if room.body not in self.outside:
                 change[room.first] += room.bytes
                 change[room.last + 1] -= room.bytes
-        live, needs = 0, []
-        for entry, delta in zip(entries, change, strict=False):
-            live += delta
-            needs.append(live + (entry.strip.bytes if entry.strip is not None else 0))
-        return needs
+        return list(accumulate(change[:-1]))
 
 
 def lay_out(formation: Formation, steps: Sequence[Entry], *, in_place: bool) -> Layout:

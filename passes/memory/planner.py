@@ -1,10 +1,11 @@
 """From a graph to a memory plan: sharing, order, placement, each with its bound."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
 
+from cnnir.algorithms import Profile
 from cnnir.analysis import live_ranges
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node
@@ -14,6 +15,8 @@ from cnnir.passes.memory.order import Schedule, alternatives, schedule
 from cnnir.passes.memory.placement import Body, Placement, Slice, place
 from cnnir.passes.memory.pools import Memory, plan_in_pools
 from cnnir.passes.memory.sizes import known_bytes
+from cnnir.passes.memory.spending import hurried, kept_weights, sparing
+from cnnir.passes.memory.workspace import NONE, Counting
 from cnnir.passes.memory.writing import write_steps, write_storages, write_values
 from cnnir.plan import Bound, MemoryPlan, Pool, Scratch
 from cnnir.text import digest
@@ -56,6 +59,8 @@ def plan(
     count_outputs: bool = True,
     pools: Sequence[Memory] | None = None,
     weights: str | None = None,
+    workspace: str | Profile = NONE,
+    tolerance: float = 0.0,
 ) -> MemoryPlan:
     """Plan the memory of a graph's activations.
 
@@ -73,6 +78,10 @@ def plan(
         count_outputs: The same for its outputs.
         pools: Memories to lie in, with capacities and costs of moving bytes, instead of one arena without a limit.
         weights: Name of the memory that holds the weights as well; they count for its capacity alone.
+        workspace: What the kernels take for themselves: ``none`` of it is in the arena; ``today`` all that the
+            interpreter's kernels take; a cost profile, or the name of one: each step is computed in the fastest way
+            that the smallest arena has room for, whether the interpreter has that way or not.
+        tolerance: The largest error, relative to the largest result, that such a way may add to that of plain sums.
 
     Returns:
         The plan, checked against the graph.
@@ -80,12 +89,16 @@ def plan(
     Raises:
         CnnirError: ``dims-unbound`` or ``size-unknown`` naming the value that has no size, ``order``, ``fuse``,
             ``order-nodes`` or ``order-dependency``, ``alignment``, ``plan-empty``; ``pools``, ``pools-full`` when it is
-            proved that the memories cannot hold this order, ``pools-unknown`` when nothing was found or proved.
+            proved that the memories cannot hold this order, ``pools-unknown`` when nothing was found or proved;
+            ``workspace-option``, or ``workspace-unknown`` naming the node whose workspace is not known.
     """
+    counting = Counting.of(workspace, tolerance)
     if pools is not None or weights is not None:
+        if counting.profile is not None:
+            raise CnnirError("workspace-option", "the ways of a profile are chosen for one arena", got=counting.name)
         asked = partial(
             plan, graph, fuse=fuse, concat=concat, alignment=alignment, in_place=in_place, count_inputs=count_inputs,
-            count_outputs=count_outputs,
+            count_outputs=count_outputs, workspace=workspace,
         )  # fmt: skip
         orders = (order, "file") if isinstance(order, str) and order != "file" else (order,)
         return plan_in_pools(graph, (asked(order=each) for each in orders), pools or (), weights)
@@ -94,9 +107,9 @@ def plan(
         raise CnnirError("fuse", "no such level of fusing", expected="none, steps or aggressive", got=fuse)
     if not graph.nodes:
         raise CnnirError("plan-empty", "a graph without nodes has nothing to plan", got=graph.name)
-    choices = Choices(fuse, fuse != "none" if concat is None else concat, in_place, count_inputs, count_outputs)
-    ways = [choices, replace(choices, concat=False)] if concat is None and choices.concat else [choices]
-    best = _best(graph, ways, order, alignment)
+    concats = [True, False] if concat is None and fuse != "none" else [bool(concat)]
+    ways = [Choices(fuse, each, in_place, count_inputs, count_outputs, counting=counting) for each in concats]
+    best = _hurried(_best(graph, ways, order, alignment), alignment)
     result = _write(graph, best, alignment, {
         "order": order if isinstance(order, str) else "given",
         "fuse": fuse,
@@ -105,6 +118,7 @@ def plan(
         "in_place": in_place,
         "count_inputs": count_inputs,
         "count_outputs": count_outputs,
+        **counting.options,
     })  # fmt: skip
     result.check(graph)
     return result
@@ -121,7 +135,7 @@ class _Attempt:
     peak: int
     placement: Placement
     scratch: tuple[int, ...]
-    """Steps that hold a strip, in the order of their bodies behind the layout's own."""
+    """Steps that have scratch, in the order of their bodies behind the layout's own."""
 
     @property
     def arena(self) -> int:
@@ -233,25 +247,38 @@ def _attempt(
     if as_asked is not None and formation.choices.fuse == "none":
         steps = in_turn(steps, as_asked)
     layout = lay_out(formation, steps, in_place=formation.choices.in_place)
+    steps = sparing(steps, formation.choices.counting)
     bodies, scratch = _bodies(layout, steps)
     placement = place(bodies, alignment, effort=effort)
     return _Attempt(formation, found, steps, layout, layout.peak(steps), placement, scratch)
 
 
+def _hurried(attempt: _Attempt, alignment: int) -> _Attempt:
+    """The attempt in the same arena and in less time, where what is free can be placed as workspace."""
+    steps = hurried(attempt.steps, attempt.layout, attempt.formation.choices.counting)
+    if steps is None:
+        return attempt
+    bodies, scratch = _bodies(attempt.layout, steps)
+    placement = place(bodies, alignment, capacity=attempt.arena)
+    if placement.height > attempt.arena:
+        return attempt
+    return replace(attempt, steps=steps, placement=placement, scratch=scratch)
+
+
 def _bodies(layout: Layout, steps: Sequence[Entry]) -> tuple[list[Body], tuple[int, ...]]:
-    """What is placed in the arena: bodies of storages, and strips behind them."""
+    """What is placed in the arena: bodies of storages, and scratch behind them."""
     count = 1 + max((room.body for room in layout.rooms), default=-1)
     slices: list[list[Slice]] = [[] for _ in range(count)]
     for room in layout.rooms:
         slices[room.body].append(Slice(room.at, room.bytes, room.first, room.last))
     bodies = [Body(tuple(slices[body])) for body in range(count) if body not in layout.outside]
-    scratch = tuple(number for number, step in enumerate(steps) if step.strip is not None)
-    bodies += [Body((Slice(0, strip.bytes, number, number),)) for number in scratch if (strip := steps[number].strip)]
+    scratch = tuple(number for number, step in enumerate(steps) if step.scratch)
+    bodies += [Body((Slice(0, steps[number].scratch, number, number),)) for number in scratch]
     return bodies, scratch
 
 
 def _write(graph: Graph, attempt: _Attempt, alignment: int, options: dict[str, str | int | bool]) -> MemoryPlan:
-    layout, steps = attempt.layout, attempt.steps
+    layout, steps, counting = attempt.layout, attempt.steps, attempt.formation.choices.counting
     placement = attempt.placement
     count = 1 + max((room.body for room in layout.rooms), default=-1)
     inside = [body for body in range(count) if body not in layout.outside]
@@ -262,9 +289,7 @@ def _write(graph: Graph, attempt: _Attempt, alignment: int, options: dict[str, s
     storages = write_storages(layout, [bases[body] for body in range(count)], pools, alignment)
     scratch = {}
     for number, offset in zip(attempt.scratch, placement.offsets[len(inside) :], strict=True):
-        strip = steps[number].strip
-        assert strip is not None  # noqa: S101  they were chosen by it
-        scratch[number] = Scratch(ARENA, offset, strip.bytes, strip.bytes)
+        scratch[number] = Scratch(ARENA, offset, steps[number].scratch, steps[number].strips)
     counted = [Pool(ARENA, attempt.arena, alignment)]
     if layout.outside:
         counted.append(Pool(INTERFACE, outer[1], alignment, counted=False))
@@ -288,7 +313,7 @@ def _write(graph: Graph, attempt: _Attempt, alignment: int, options: dict[str, s
             "order": Bound.of(min(found.bound, attempt.peak), attempt.peak, _order_rule(found)),
         },
         options=options,
-        accounting=_accounting(options),
+        accounting=f"{counting.rule(kept_weights(steps))}; {_interface_rule(options)}",
     )
 
 
@@ -338,14 +363,13 @@ def _check_alignment(graph: Graph, alignment: int) -> None:
                 )
 
 
-def _accounting(options: dict[str, str | int | bool]) -> str:
-    counted = {
+def _interface_rule(options: Mapping[str, str | int | bool]) -> str:
+    return {
         (True, True): "graph inputs count until their last reader and outputs to the end",
         (True, False): "graph inputs count until their last reader, outputs lie with the caller",
         (False, True): "graph inputs lie with the caller, outputs count to the end",
         (False, False): "graph inputs and outputs lie with the caller",
     }[bool(options["count_inputs"]), bool(options["count_outputs"])]
-    return f"activations only: weights and the kernels' own workspace are not counted; {counted}"
 
 
 __all__ = ["ARENA", "DEFAULT_ALIGNMENT", "EFFORT", "INTERFACE", "plan"]

@@ -176,12 +176,14 @@ def test_plan_options(capsys: pytest.CaptureFixture[str]) -> None:
             "--no-in-place",
             "--no-outputs --no-inputs",
             "--alignment 4096",
+            "--workspace today",
         )
     }
     assert arenas["--fuse steps"] < arenas[""] < arenas["--order file"]
     assert arenas[""] <= arenas["--no-in-place"]
     assert arenas["--no-outputs --no-inputs"] <= arenas[""]
     assert arenas["--alignment 4096"] % 4 == 0
+    assert arenas["--workspace today"] > arenas[""]
 
 
 def test_plan_of_free_dims(symbolic: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -358,6 +360,11 @@ def test_broken_input(verb: str, kind: str, tmp_path: Path, capsys: pytest.Captu
         ["plan", "zoo:vgg16", "--bind", "N=1"],
         ["plan", "zoo:vgg16", "--size", "224"],
         ["plan", "zoo:vgg16", "--size", "384x384"],
+        ["plan", "zoo:vgg16", "--workspace", "tomorrow"],
+        ["plan", "zoo:vgg16", "--workspace", "no/such/file.json"],
+        ["plan", "zoo:vgg16", "--workspace", "server", "--tolerance", "many"],
+        ["plan", "zoo:vgg16", "--workspace", "server", "--tolerance", "nan"],
+        ["plan", "zoo:vgg16", "--workspace", "today", "--tolerance", "0.1"],
         ["plan", "zoo:vgg16", "--capacity", "lots"],
         ["plan", "zoo:vgg16", "--capacity", "inf"],
         ["plan", "zoo:vgg16", "--capacity=-5"],

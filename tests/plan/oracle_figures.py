@@ -95,19 +95,24 @@ def _crowding(document: Any, pools: Any) -> str | None:
 
 def _totals(document: Any, pools: Any) -> str | None:
     counted = {name for name, pool in pools.items() if pool["counted"]}
-    peak = 0
+    peak = most_data = most_workspace = 0
     peaks = dict.fromkeys(counted, 0)
     ends = dict.fromkeys(pools, 0)
     for storage in document["storages"]:
         ends[storage["pool"]] = max(ends[storage["pool"]], storage["offset"] + storage["bytes"])
     for number, step in enumerate(document["steps"]):
         alive = [s for s in document["storages"] if s["first"] <= number <= s["last"] and s["pool"] in counted]
+        own = 0
         if (scratch := step["scratch"]) is not None:
             alive += [scratch] if scratch["pool"] in counted else []
+            own = scratch["bytes"] - scratch["strips"] if scratch["pool"] in counted else 0
             ends[scratch["pool"]] = max(ends[scratch["pool"]], scratch["offset"] + scratch["bytes"])
-        peak = max(peak, sum(taken["bytes"] for taken in alive))
+        live = sum(taken["bytes"] for taken in alive)
+        peak, most_data, most_workspace = max(peak, live), max(most_data, live - own), max(most_workspace, own)
         for name in counted:
             peaks[name] = max(peaks[name], sum(taken["bytes"] for taken in alive if taken["pool"] == name))
+    if (document["data_bytes"], document["workspace_bytes"]) != (most_data, most_workspace):
+        return "data and workspace are not what the steps say"
     if any(pool["bytes"] != ends[name] for name, pool in pools.items()):
         return "a pool is larger than what lies in it"
     placement, order = document["bounds"]["placement"], document["bounds"]["order"]

@@ -205,6 +205,7 @@ def test_strips_hold_their_rows() -> None:
     scratch = plan.steps[0].scratch
     assert scratch is not None
     assert (plan.scratch_bytes, plan.strip_bytes, plan.live_bytes()) == (128, 96, (128 + 48 + 128,))
+    assert (plan.workspace_bytes, plan.data_bytes) == (128 - 96, 128 + 48 + 96)
     spoiling: list[dict[str, Any]] = [{"strips": 129}, {"strips": -1}, {"offset": 196}, {"bytes": 80}]
     for changes in spoiling:
         spoilt = dataclasses.replace(scratch, **changes)

@@ -206,7 +206,9 @@ def test_another_version_is_refused(version: object) -> None:
     assert "plan.schema" in refusal({"schema": version, "novelty": 1})
 
 
-@pytest.mark.parametrize("name", ["arena_bytes", "storage_bytes", "scratch_bytes", "peak_step"])
+@pytest.mark.parametrize(
+    "name", ["arena_bytes", "storage_bytes", "scratch_bytes", "workspace_bytes", "data_bytes", "peak_step"]
+)
 def test_derived_figures_must_follow(name: str) -> None:
     spoilt = document()
     spoilt[name] += 1

@@ -11,6 +11,7 @@ from cnnir.passes.memory.forming.kinds import stored_operands
 from cnnir.passes.memory.forming.views import Part, view_parts
 from cnnir.passes.memory.problem import Atom, Problem, Task
 from cnnir.passes.memory.sizes import known_bytes
+from cnnir.passes.memory.workspace import UNCOUNTED, Counting
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Choices:
         apart: (operand, result) pairs that are not written over each other after all.
         copied: (concatenation, operand number): that operand lies elsewhere, and is copied to its slice in the end.
         unchained: Names of convolutions that are not chained to what they read after all.
+        counting: How the kernels' own workspace counts.
     """
 
     fuse: Fuse = "none"
@@ -90,6 +92,7 @@ class Choices:
     apart: frozenset[tuple[str, str]] = frozenset()
     copied: frozenset[tuple[str, int]] = frozenset()
     unchained: frozenset[str] = frozenset()
+    counting: Counting = UNCOUNTED
 
 
 def form(graph: Graph, choices: Choices, order: Sequence[Node] | None = None) -> Formation:
@@ -101,7 +104,7 @@ def form(graph: Graph, choices: Choices, order: Sequence[Node] | None = None) ->
         order: An executable order of all nodes, in which the tasks are listed; the graph's own when None.
 
     Raises:
-        CnnirError: ``size-unknown`` or ``dims-unbound`` naming a value without a size.
+        CnnirError: ``size-unknown`` or ``dims-unbound`` naming a value without a size, ``workspace-unknown`` a node.
     """
     return _Former(graph, choices, order if order is not None else graph.nodes).form()
 
@@ -399,9 +402,19 @@ class _Former:
         return tuple(found)
 
     def _scratch(self, number: int) -> int:
-        group = self.works[number].group
-        strip = self.fusion.groups[group].strip if group is not None else None
-        return strip.bytes if strip is not None else 0
+        """The strip, and the least workspace of the steps that the task may become: first or last at its meeting."""
+        work = self.works[number]
+        if work.group is None:
+            return 0
+        group = self.fusion.groups[work.group]
+        if group.nodes[0] in self.copies:
+            return 0
+        steps = [(group.nodes, group.outputs)]
+        if work.meeting is not None:
+            meeting = self.fusion.meetings[work.meeting]
+            steps.append(((*group.nodes, *meeting.nodes), (meeting.output,)))
+        strip = group.strip.bytes if group.strip is not None else 0
+        return strip + self.choices.counting.least(steps)
 
 
 def read_by(nodes: Sequence[Node]) -> list[Value]:
