@@ -19,6 +19,7 @@ from cnnir.passes.fold import Fold, FoldSettings
 from cnnir.passes.freeze_inputs import FreezeInputs
 from cnnir.passes.options import option_types
 from cnnir.passes.parts.cut import Cut
+from cnnir.passes.pool_through_concat import PoolThroughConcat
 from cnnir.passes.pool_to_conv import PoolToConv
 from cnnir.passes.precision.half_weights import HalfWeights
 from cnnir.passes.simplify import (
@@ -53,6 +54,7 @@ BUILT_IN: tuple[type[Pass], ...] = (
     MergeLinear,
     MergeScalars,
     MergeViews,
+    PoolThroughConcat,
     PoolToConv,
     RemoveIdentities,
     SetBatch,
