@@ -6,6 +6,7 @@ from cnnir.passes.memory.placement import Body, Buffer, Placement, Slice, live_p
 from cnnir.passes.memory.planner import ARENA, DEFAULT_ALIGNMENT, INTERFACE, plan
 from cnnir.passes.memory.pools import Memory
 from cnnir.passes.memory.problem import Atom, Problem, Task
+from cnnir.passes.memory.rewriting import plan_rewritten
 from cnnir.passes.memory.sharing import Sharing, share
 from cnnir.passes.memory.sizes import known_bytes
 from cnnir.passes.memory.symbolic import SymbolicPlan, symbolic_plan
@@ -30,6 +31,7 @@ __all__ = [
     "live_peak",
     "place",
     "plan",
+    "plan_rewritten",
     "schedule",
     "share",
     "symbolic_plan",

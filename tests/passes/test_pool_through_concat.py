@@ -8,8 +8,8 @@ from cnnir.graph import Graph, Value
 from cnnir.interpreter import run
 from cnnir.ops import AveragePool, Concat, Conv, GlobalAveragePool, MaxPool
 from cnnir.ops.base import Op
-from cnnir.weights import Seeded
 from cnnir.types import DType
+from cnnir.weights import Seeded
 
 MAX = MaxPool((3, 3), (2, 2), (1, 1, 1, 1))
 
@@ -26,7 +26,7 @@ def joined(op: Op, axis: int = 1) -> Graph:
 
 
 def _conv(graph: Graph, x: Value, filters: int, seed: int) -> Value:
-    weight = graph.add_weight(f"w{seed}", Seeded(DType.FLOAT32, (filters, 3, 3, 3), seed, 0.5))
+    weight = graph.add_weight(f"w{seed}", Seeded(DType.FLOAT32, (filters, 3, 3, 3), seed, 1, 0.5))
     return graph.add_node(Conv((1, 1), (1, 1, 1, 1), (1, 1)), [x, weight], name=f"conv{seed}").output
 
 
@@ -42,7 +42,8 @@ def test_values_and_memory(op: Op) -> None:
     assert np.array_equal(before, after)
     plans = [each.plan(fuse="steps", alignment=4) for each in (graph, result.graph)]
     assert plans[1].arena_bytes < plans[0].arena_bytes
-    assert np.array_equal(before, *run(result.graph, {"x": x}, plan=plans[1]).values())
+    (planned,) = run(result.graph, {"x": x}, plan=plans[1]).values()
+    assert np.array_equal(before, planned)
 
 
 def test_nested_concatenations() -> None:
