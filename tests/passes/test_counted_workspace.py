@@ -16,7 +16,7 @@ from cnnir.algorithms import SERVER, Call, Profile, Unknown, front, planned_work
 from cnnir.builder import GraphBuilder
 from cnnir.errors import CnnirError
 from cnnir.interpreter import executor
-from cnnir.passes.memory import Memory
+from cnnir.passes.memory import Memory, planner
 from cnnir.passes.memory.workspace import TODAY
 from cnnir.plan import JOIN, KERNEL, VIEW, MemoryPlan, Step
 from tests import models
@@ -161,6 +161,17 @@ def test_time_is_bought_with_what_is_free(name: str, tolerance: float) -> None:
     assert len(chosen) >= 3
 
 
+@pytest.mark.parametrize("seed", [3, 4, 14, 34])
+def test_time_never_costs_bytes(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The arena is that of the least scratch, also where what is free under the peak cannot be placed."""
+    graph = random_blocks(np.random.default_rng([seed, 5]))
+    plan = graph.plan(workspace=SERVER, tolerance=0.01)
+    monkeypatch.setattr(planner, "_hurried", lambda attempt, _: attempt)
+    sparing = graph.plan(workspace=SERVER, tolerance=0.01)
+    assert (plan.arena_bytes, plan.bounds["order"]) == (sparing.arena_bytes, sparing.bounds["order"])
+    assert sum(map(own_bytes, plan.steps)) >= sum(map(own_bytes, sparing.steps))
+
+
 def test_less_scratch_takes_a_smaller_arena() -> None:
     """Than today's kernels, and than an order that was found without it."""
     for name in ("squeezenet", "densenet121", "shufflenet"):
@@ -246,3 +257,19 @@ def test_workspace_lies_in_one_of_several_memories() -> None:
     with pytest.raises(CnnirError) as raised:
         graph.plan(workspace=SERVER, pools=memories)
     assert raised.value.code == "workspace-option"
+
+
+def test_why_asks_for_the_same_workspace() -> None:
+    """What would lower the arena is planned with the workspace that was counted; by a profile nothing is promised."""
+    graph = load(models.path("squeezenet"))
+    plan = graph.plan(order="file", workspace=TODAY)
+    found = plan.why(graph)
+    assert found.suggestions
+    for one in found.suggestions:
+        assert one.options["workspace"] == TODAY
+        assert all("--workspace today" in line for line in one.commands[-1:])
+        if one.passes is None:
+            assert graph.plan(**one.options).arena_bytes == one.arena_bytes
+    (refused,) = (priced := graph.plan(workspace=SERVER)).why(graph).refused
+    assert "profile" in refused.reason
+    assert priced.why(graph).plans == 0
