@@ -25,6 +25,7 @@ examples:
   cnnir plan net.onnx --svg map.svg         the memory plan, and a map of the arena
   cnnir plan net.onnx --why                 what fills the memory at the peak, and what would lower it
   cnnir plan net.onnx --bind N=1 --json     a plan for batch 1, as JSON
+  cnnir plan net.onnx --budget 512KiB       does it fit: a plan, or the step that proves it does not
   cnnir plan net.onnx --pool sram=512KiB --pool dram@1   what to spill, so that least moves
   cnnir plan net.onnx --onnx planned.onnx   the network with the plan in it; --stored reads it back
   cnnir run net.onnx --seed 0 --planned     a run on random input, inside the planned arena
@@ -87,8 +88,9 @@ def make_parser() -> argparse.ArgumentParser:
     plan.add_argument("--no-inputs", action="store_true", help="the graph's inputs lie outside the arena")
     plan.add_argument("--no-outputs", action="store_true", help="the graph's outputs lie outside the arena")
     plan.add_argument(
-        "--capacity", type=_size, metavar="SIZE", help="exit with 1 when the arena is larger (512KiB, 2MiB)"
-    )
+        "--budget", "--capacity", dest="budget", type=_size, metavar="SIZE",
+        help="does it fit into so much (512KiB, 2MiB)? exit with 1 when it is proved not to, 3 when that is not known",
+    )  # fmt: skip
     workspace.add_arguments(plan)
     plan.add_argument(
         "--pool", action="append", default=[], type=_memory, metavar="NAME[=SIZE][@COST]",

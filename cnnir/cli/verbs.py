@@ -2,10 +2,11 @@
 
 import io
 import json
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from cnnir.exporters.onnx import read_plan, save
 from cnnir.files import write_file
 from cnnir.graph import Graph
 from cnnir.interpreter import Fallback
+from cnnir.passes.memory import fits
 from cnnir.plan import SCHEMA, MemoryPlan
 from cnnir.reports import plan_html, plan_svg, table_html, why
 from cnnir.reports.text import COLUMNS, steps_text, table_text
@@ -53,46 +55,78 @@ def _columns(names: str | None) -> Sequence[str]:
 
 
 def plan(options: Namespace) -> int:
-    """``cnnir plan``: 0, 1 when the arena is larger than the capacity, 3 when a size or workspace is not known."""
+    """``cnnir plan``: 0, 1 when it does not fit into the budget, 3 when that, a size or workspace is not known."""
     graph = open_model(options)
     try:
-        found = stored_plan(graph, options) if options.stored else make_plan(graph, options)
+        found, answer = _planned(graph, options)
     except CnnirError as error:
         if error.code not in ("size-unknown", "workspace-unknown") or not options.json:
             raise
         unknown = {"schema": SCHEMA, "graph": graph.name, "arena_bytes": None, "reason": str(error)}
         emit(json.dumps(unknown, indent=2) + "\n", options.output)
         return UNKNOWN
-    answer = _why_text(found, graph, options) if options.why else _plan_text(found, options)
-    texts = {options.output: answer, **({options.svg: plan_svg(found)} if options.svg else {})}
+    text, is_prose = _why_text(found, graph, options) if options.why else _plan_text(found, options)
+    if answer is not None and is_prose:
+        text += f"{answer.text}\n"
+    elif answer is not None:
+        sys.stderr.write(f"{answer.text}\n")
+    texts = {options.output: text, **({options.svg: plan_svg(found)} if options.svg else {})}
     emit_all(texts, travelling.files_of(graph, found, options))
-    return OK if options.capacity is None or found.arena_bytes <= options.capacity else FINDINGS
+    return OK if answer is None else answer.code
 
 
-def _plan_text(found: MemoryPlan, options: Namespace) -> str:
-    """The plan in the form that the arguments, or the output file's name, ask for."""
+class _Fit(NamedTuple):
+    """The answer to a budget, in words and as an exit code."""
+
+    text: str
+    code: int
+
+
+def _planned(graph: Graph, options: Namespace) -> tuple[MemoryPlan, _Fit | None]:
+    """The plan that the arguments ask for, and whether it fits into the budget, if there is one."""
+    budget: int | None = options.budget
+    if options.stored:
+        found = stored_plan(graph, options)
+        return found, None if budget is None else _stored_fit(found, budget)
+    if budget is None:
+        return make_plan(graph, options), None
+    answer = fits(graph, budget, **_planning(options))
+    codes = {"fits": OK, "does not fit": FINDINGS, "unknown": UNKNOWN}
+    return answer.plan, _Fit(str(answer), codes[answer.verdict])
+
+
+def _stored_fit(found: MemoryPlan, budget: int) -> _Fit:
+    """Of a plan that is taken as it is."""
+    spare = budget - found.arena_bytes
+    if spare >= 0:
+        return _Fit(f"fits into {format_bytes(budget)}, {format_bytes(spare)} to spare", OK)
+    return _Fit(f"this plan does not fit into {format_bytes(budget)}: {format_bytes(-spare)} too much", FINDINGS)
+
+
+def _plan_text(found: MemoryPlan, options: Namespace) -> tuple[str, bool]:
+    """The plan in the form that the arguments, or the output file's name, ask for; and whether that is prose."""
     if options.json or wants(options.output, "json"):
-        return found.to_json()
+        return found.to_json(), False
     if wants(options.output, "svg"):
-        return plan_svg(found)
+        return plan_svg(found), False
     if wants(options.output, "html"):
-        return page(found.graph, plan_html(found))
+        return page(found.graph, plan_html(found)), False
     steps = "\n" + steps_text(found, width=width(options.output)) if options.steps else ""
-    return f"{found}\n{steps}{_fit(found, options.capacity)}"
+    return f"{found}\n{steps}", True
 
 
-def _why_text(found: MemoryPlan, graph: Graph, options: Namespace) -> str:
-    """Why the plan needs what it needs, in the form that is asked for."""
+def _why_text(found: MemoryPlan, graph: Graph, options: Namespace) -> tuple[str, bool]:
+    """Why the plan needs what it needs, in the form that is asked for; and whether that is prose."""
     if wants(options.output, "svg"):
         raise CnnirError("usage", "--why is told in words", got=options.output, hint="draw the map with --svg FILE")
     answer = why(found, graph, model=spelled(options))
     if options.json or wants(options.output, "json"):
-        return answer.to_json()
+        return answer.to_json(), False
     if wants(options.output, "html"):
-        return page(found.graph, why_html(answer))
+        return page(found.graph, why_html(answer)), False
     columns = width(options.output)
     steps = "\n" + steps_text(found, width=columns) if options.steps else ""
-    return f"{why_text(answer, width=columns)}{steps}{_fit(found, options.capacity)}"
+    return f"{why_text(answer, width=columns)}{steps}", True
 
 
 def stored_plan(graph: Graph, options: Namespace) -> MemoryPlan:
@@ -106,27 +140,23 @@ def stored_plan(graph: Graph, options: Namespace) -> MemoryPlan:
 
 def make_plan(graph: Graph, options: Namespace) -> MemoryPlan:
     """The plan that the arguments ask for."""
-    return graph.plan(
-        order=options.order,
-        fuse=options.fuse,
-        concat=True if options.concat else None,
-        alignment=options.alignment,
-        in_place=not options.no_in_place,
-        count_inputs=not options.no_inputs,
-        count_outputs=not options.no_outputs,
-        pools=options.pool or None,
-        weights=options.weights,
+    return graph.plan(**_planning(options))
+
+
+def _planning(options: Namespace) -> dict[str, Any]:
+    """The planner's options."""
+    return {
+        "order": options.order,
+        "fuse": options.fuse,
+        "concat": True if options.concat else None,
+        "alignment": options.alignment,
+        "in_place": not options.no_in_place,
+        "count_inputs": not options.no_inputs,
+        "count_outputs": not options.no_outputs,
+        "pools": options.pool or None,
+        "weights": options.weights,
         **workspace.asked(options),
-    )
-
-
-def _fit(found: MemoryPlan, capacity: int | None) -> str:
-    if capacity is None:
-        return ""
-    spare = capacity - found.arena_bytes
-    if spare >= 0:
-        return f"fits into {format_bytes(capacity)}, {format_bytes(spare)} to spare\n"
-    return f"does not fit into {format_bytes(capacity)}: {format_bytes(-spare)} too much\n"
+    }
 
 
 def run(options: Namespace) -> int:

@@ -1,5 +1,6 @@
 """Memory planning: which values share storage, in which order the nodes run, at which offset each storage lies."""
 
+from cnnir.passes.memory.budget import Answer, fits
 from cnnir.passes.memory.forming import Fuse
 from cnnir.passes.memory.order import Schedule, schedule
 from cnnir.passes.memory.placement import Body, Buffer, Placement, Slice, live_peak, place
@@ -15,6 +16,7 @@ __all__ = [
     "ARENA",
     "DEFAULT_ALIGNMENT",
     "INTERFACE",
+    "Answer",
     "Atom",
     "Body",
     "Buffer",
@@ -27,6 +29,7 @@ __all__ = [
     "Slice",
     "SymbolicPlan",
     "Task",
+    "fits",
     "known_bytes",
     "live_peak",
     "place",

@@ -485,6 +485,17 @@ def test_two_files_or_none(good: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert [file.name for file in tmp_path.iterdir()] == ["good.onnx"]
 
 
+def test_plan_budget(capsys: pytest.CaptureFixture[str]) -> None:
+    """A plan, or the step that proves that there is none; with JSON the answer stands beside it."""
+    code, out, _ = run(["plan", "zoo:vgg16", "--budget", "24MiB"], capsys)
+    assert (code, "conv1_2 needs 24.50 MiB (25,690,112 B) in every order" in out) == (1, True)
+    code, out, err = run(["plan", "zoo:vgg16", "--budget", "16MiB", "--fuse", "steps", "--json"], capsys)
+    assert code == 0
+    assert json.loads(out)["pools"][0]["capacity"] == 16 << 20
+    assert "fits into 16.00 MiB" in err
+    assert run(["plan", "zoo:vgg16", "--budget", "1MiB", "--pool", "a"], capsys)[0] == 2
+
+
 def test_plan_pools(capsys: pytest.CaptureFixture[str]) -> None:
     """What lies where, and what moving it costs; 1 when it is proved not to fit, 2 for memories that cannot be."""
     pools = ["--pool", "sram=16MiB", "--pool", "dram@3"]

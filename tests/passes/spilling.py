@@ -90,6 +90,8 @@ def can_be_placed(lots: Sequence[Lot], capacity: int, alignment: int) -> bool:
     todo = [lot for lot in lots if lot.reach]
     if not _lives_fit(lots, capacity):
         return False
+    if all(sum(piece.bytes > 0 for piece in lot.pieces) == 1 for lot in todo):
+        return _sink(todo, capacity, alignment)
     bases = _towers(todo, capacity, alignment)
 
     def rest(number: int, placed: tuple[tuple[Lot, int], ...]) -> bool:
@@ -103,6 +105,26 @@ def can_be_placed(lots: Sequence[Lot], capacity: int, alignment: int) -> bool:
         )
 
     return rest(0, ())
+
+
+def _sink(lots: Sequence[Lot], capacity: int, alignment: int) -> bool:
+    """The same where each is one piece: laid down in some order, each as low as it goes."""
+    met: set[frozenset[tuple[int, int]]] = set()
+    waiting: list[frozenset[tuple[int, int]]] = [frozenset()]
+    while waiting:
+        placed = waiting.pop()
+        if placed in met:
+            continue
+        met.add(placed)
+        if len(placed) == len(lots):
+            return True
+        for index in set(range(len(lots))) - {index for index, _ in placed}:
+            lot = lots[index]
+            tops = {-(-(at + lots[other].reach) // alignment) * alignment for other, at in placed} | {0}
+            base = next(b for b in sorted(tops) if not any(_clash(lot, b, lots[other], at) for other, at in placed))
+            if base + lot.reach <= capacity:
+                waiting.append(placed | {(index, base)})
+    return False
 
 
 def _towers(lots: Sequence[Lot], capacity: int, alignment: int) -> list[list[int]]:
@@ -139,15 +161,15 @@ def _clash(lot: Lot, base: int, other: Lot, at: int) -> bool:
     )
 
 
-def lots_of(document: Any) -> list[Lot]:
-    """Bodies of a plan in one arena, and the workspace of its steps."""
+def lots_of(document: Any, *, moving: bool = True) -> list[Lot]:
+    """Bodies of a plan in one arena, and the workspace of its steps; what moves is counted if that is wanted."""
     storages = document["storages"]
     groups = [{index} for index in range(len(storages))]
     for value in document["values"].values():
         together = {piece["storage"] for piece in value["pieces"] or []}
         met = [group for group in groups if group & together]
         groups = [group for group in groups if not group & together] + ([set().union(*met)] if met else [])
-    moved, lots = _moved(document), list[Lot]()
+    moved, lots = _moved(document) if moving else [0] * len(storages), list[Lot]()
     for group in groups:
         base = min(storages[index]["offset"] for index in group)
         members = [storages[index] for index in sorted(group)]
