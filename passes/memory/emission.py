@@ -169,16 +169,22 @@ class Layout:
         return list(accumulate(change[:-1]))
 
 
-def lay_out(formation: Formation, steps: Sequence[Entry], *, in_place: bool) -> Layout:
-    """Work out what lives when, and what is written over what."""
-    return _LayOut(formation, steps, in_place=in_place).run()
+def lay_out(formation: Formation, steps: Sequence[Entry], alignment: int) -> Layout:
+    """Work out what lives when, and what is written over what.
+
+    Args:
+        formation: What is planned.
+        steps: In the order in which they run.
+        alignment: Bytes; a value that is fixed to others begins at a multiple all the same, slices apart.
+    """
+    return _LayOut(formation, steps, alignment).run()
 
 
 class _LayOut:
-    def __init__(self, formation: Formation, steps: Sequence[Entry], *, in_place: bool) -> None:
+    def __init__(self, formation: Formation, steps: Sequence[Entry], alignment: int) -> None:
         self.formation = formation
         self.steps = steps
-        self.in_place = in_place
+        self.alignment = alignment
         outputs = [value for value in formation.graph.outputs if value.weight is None]
         self.kept = {atom for value in outputs for atom in formation.atoms[value]}
         self.given = {atom for value in formation.graph.inputs for atom in formation.atoms[value]}
@@ -224,7 +230,7 @@ class _LayOut:
             if source.type == target.type and reaches(source, target, step.nodes) and self._apart(source, step):
                 if self.formation.atoms[source] == self.formation.atoms[target]:
                     return ((source, target),)
-                if self.in_place and self._dies(source, target, number) and self._fix(source, target):
+                if self.formation.choices.in_place and self._dies(source, target, number) and self._fix(source, target):
                     return ((source, target),)
         return ()
 
@@ -247,7 +253,7 @@ class _LayOut:
         one, other = self._place(given), self._place(taken)
         shift = one[1] - other[1]
         same = one[0] == other[0]
-        if shift != 0 if same else self._collide(one[0], other[0], shift, (given, taken)):
+        if shift != 0 if same else self._keeps_apart(one[0], other[0], shift, (given, taken)):
             self.layout.refused.add((source.name, target.name))
             return False
         self.chain[taken] = given
@@ -260,6 +266,14 @@ class _LayOut:
         part = self.formation.slices[atom]
         root, shift = self.base[part.frame]
         return root, part.begin + shift
+
+    def _keeps_apart(self, root: int, other: int, shift: int, pair: tuple[int, int]) -> bool:
+        """Whether two frames cannot be fixed to each other: slices would meet, or values begin out of line."""
+        if len(self.members[root]) > 1 and len(self.members[other]) > 1:
+            lowest = [min(self._place(atom)[1] for atom in self.members[frame]) for frame in (root, other)]
+            if (lowest[0] - lowest[1] - shift) % self.alignment:
+                return True
+        return self._collide(root, other, shift, pair)
 
     def _collide(self, root: int, other: int, shift: int, pair: tuple[int, int]) -> bool:
         slices = self.formation.slices

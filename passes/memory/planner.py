@@ -197,7 +197,9 @@ def _attempts(
 ) -> Iterator[_Attempt]:
     """Plans in the making, until one is as low as its order needs; none where that is no lower than was reached."""
     nodes = _given_order(graph, order)
-    formation, found = _scheduled(graph, choices, nodes, EFFORT.get(order, 0) if isinstance(order, str) else 0)
+    formation, found = _scheduled(
+        graph, choices, nodes, alignment, EFFORT.get(order, 0) if isinstance(order, str) else 0
+    )
     file_order = tuple(range(len(formation.works)))
     if not isinstance(order, str) or order == "file":
         yield _attempt(formation, found, file_order, alignment, as_asked=nodes, effort=NODES["file"])
@@ -205,13 +207,13 @@ def _attempts(
     if reached is not None and found.peak >= reached:
         return
     # The first order of the least peak may not pack where another one does: a greedy look at some of them is cheap.
-    low, best = 1 << 62, found.order
+    low, best = None, found.order
     for other in chain([found.order], islice(alternatives(formation.problem, found.order), tries)):
         attempt = _attempt(formation, found, other, alignment, effort=0)
         yield attempt
         if attempt.arena <= found.peak:
             return
-        if attempt.arena < low:
+        if low is None or attempt.arena < low:
             low, best = attempt.arena, other
     if tries < TRIES:
         return
@@ -220,12 +222,14 @@ def _attempts(
         yield _attempt(formation, found, file_order, alignment, effort=0)
 
 
-def _scheduled(graph: Graph, choices: Choices, nodes: Sequence[Node], effort: int) -> tuple[Formation, Schedule]:
+def _scheduled(
+    graph: Graph, choices: Choices, nodes: Sequence[Node], alignment: int, effort: int
+) -> tuple[Formation, Schedule]:
     """The problem and its order; posed anew as long as results cannot be written over what they were to be."""
     formation = form(graph, choices, nodes)
     found = schedule(formation.problem, effort=effort)
     for _ in range(ROUNDS):
-        refused = lay_out(formation, entries(formation, found.order), in_place=choices.in_place).refused
+        refused = lay_out(formation, entries(formation, found.order), alignment).refused
         if not refused:
             break
         choices = replace(choices, apart=choices.apart | refused)
@@ -246,7 +250,7 @@ def _attempt(
     steps = entries(formation, order)
     if as_asked is not None and formation.choices.fuse == "none":
         steps = in_turn(steps, as_asked)
-    layout = lay_out(formation, steps, in_place=formation.choices.in_place)
+    layout = lay_out(formation, steps, alignment)
     steps = sparing(steps, formation.choices.counting)
     bodies, scratch = _bodies(layout, steps)
     placement = place(bodies, alignment, effort=effort)

@@ -95,7 +95,7 @@ def test_fused_steps_and_views_in_words() -> None:
     assert (row.nodes, row.scratch, row.strips, row.live) == ("a + ra + pool", 128, 96, 304)
     assert "128 B (strips 96 B)" in steps_text(plan)
     assert "2 values, and 2 more never stored," in str(plan)
-    assert "scratch of one step at most 128 B, strips 96 B" in str(plan)
+    assert "272 B at most at one step, strips 96 B" in str(plan)
     _, plan = SAMPLES["concat_without_copy"]
     view = step_rows(plan)[2]
     assert (view.writes, view.bytes, view.offsets) == ("both (view of a, b)", 0, (0,))

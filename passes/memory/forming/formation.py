@@ -114,6 +114,9 @@ class _Former:
         self.graph = graph
         self.position = {node: index for index, node in enumerate(order)}
         self.choices = choices
+        for value in graph.values:
+            if value.weight is None:
+                known_bytes(value)  # the first in the graph's order without a size is the one that messages name
         self.kept = {value for value in graph.outputs if value.weight is None}
         self.given = set(graph.inputs)
         self.parts = self._views()

@@ -73,7 +73,7 @@ class _Best:
     instance: Instance
     proved: int
     goal: int
-    height: int = 1 << 62
+    height: int = 1 << 128
     bases: list[int] | tuple[int, ...] = ()
     how: str = ""
     nodes: int = 0
