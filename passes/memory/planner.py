@@ -70,7 +70,7 @@ def plan(
             finds, the file's own order where that needs no more; ``optimal`` for a hundred times the effort; or the
             names of all nodes in an executable order.
         fuse: ``none`` for a step a node, as most runtimes execute them; ``steps`` for fused steps: epilogues,
-            prologues, accumulating sums, pooling in strips.
+            prologues, accumulating sums, pooling in strips; ``aggressive`` for chains of convolutions as well.
         concat: Whether producers write into their slice of a concatenation; when None, if steps are fused.
         alignment: Every storage starts at a multiple of this many bytes, slices of larger values apart; a power of two.
         in_place: Whether elementwise results may be written over operands.
@@ -314,7 +314,7 @@ def _write(graph: Graph, attempt: _Attempt, alignment: int, options: dict[str, s
                 attempt.arena,
                 f"the largest sum of bytes live at one step of this order; placed {placement.heuristic}",
             ),
-            "order": Bound.of(min(found.bound, attempt.peak), attempt.peak, _order_rule(found)),
+            "order": Bound.of(found.bound, attempt.peak, _order_rule(found)),
         },
         options=options,
         accounting=f"{counting.rule(kept_weights(steps))}; {_interface_rule(options)}",

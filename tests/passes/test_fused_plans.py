@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from cnnir import load
+from cnnir.builder import GraphBuilder
 from cnnir.graph import Graph
 from cnnir.interpreter import run, seeded_feed
+from cnnir.ops import Add, Mul, Relu
 from cnnir.passes.memory import plan_rewritten
 from cnnir.plan import JOIN, VIEW
 from cnnir.zoo import build
@@ -59,6 +61,19 @@ def test_runs(name: str, level: str) -> None:
     plan = graph.plan(fuse=level)
     free, planned = run(graph, feed), run(graph, feed, plan=plan, poison=True)
     assert all(np.array_equal(free[output], planned[output]) for output in free)
+
+
+def test_an_operand_that_both_sides_read() -> None:
+    """What is read by a sum's own operand, too, is there anyway: one step does both, over its bytes."""
+    builder = GraphBuilder("gated")
+    x = builder.input("x", (1, 4, 6, 7))
+    graph = builder.graph
+    gate = graph.add_node(Relu(), [x], name="gate").output
+    total = graph.add_node(Add(), [gate, x], name="total").output
+    graph.set_outputs([graph.add_node(Mul(), [total, gate], name="gated").output])
+    plan = graph.plan(fuse="steps", alignment=4)
+    assert [step.nodes for step in plan.steps] == [("gate",), ("total", "gated")]
+    assert plan.arena_bytes == plan.bounds["order"].bytes == 2 * 4 * 4 * 6 * 7
 
 
 def kinds(graph: Graph, plan_steps: tuple[tuple[str, ...], ...]) -> list[tuple[str, ...]]:

@@ -124,7 +124,6 @@ def test_what_cannot_be(bodies: list[Body], code: str) -> None:
 
 def test_compiled_and_plain_searches_agree() -> None:
     """The same node for node, wherever numba is installed."""
-    pytest.importorskip("numba")
     rng = np.random.default_rng(11)
     for count in (5, 12, 30):
         bodies = tuple(random_body(rng, steps=12, sizes=9, most=1 + count % 2) for _ in range(count))

@@ -13,7 +13,7 @@
 
 Chains apart, none of these makes the live bytes of the best order larger. Epilogues and accumulating sums are what
 OpenVINO and oneDNN do behind a convolution; prologues are DenseNet's (Pleiss et al., "Memory-Efficient Implementation
-of DenseNets", 2017); chains are MCUNet's and FusedConv's, one block of channels at a time.
+of DenseNets", 2017); for chains see Alwani et al., "Fused-Layer CNN Accelerators" (2016).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -294,7 +294,7 @@ class _Builder:
         if groups == (None, None):
             return False
         direct = [index for index in groups if index is not None]
-        if len(direct) == 1 and self._pool_the_sum(direct[0], node):
+        if len(direct) == 1 and self._takes_all(direct[0], node, pair):
             return True
         # Either operand may come last, so the epilogue can rest on nothing that is not there before both.
         nodes = (node, *self._grow(node.output, alone=True).nodes)
@@ -312,14 +312,17 @@ class _Builder:
         # What lies in its operands' bytes is no result of its own.
         return index if len(group.outputs) == 1 and group.nodes[-1].op.kind != "Concat" else None
 
-    def _pool_the_sum(self, index: int, node: Node) -> bool:
-        """The sum is pooled as it is made, if it is pooled: the group of its one operand does all of it."""
+    def _takes_all(self, index: int, node: Node, pair: tuple[Value, Value]) -> bool:
+        """The group of the one operand does all of it: where it reads the other operand anyway, or pools the result."""
         group, growth = self.groups[index], self._grow(node.output)
         whole = (*group.nodes, node, *growth.nodes)
-        if self._pool_behind(whole, growth.result) is None:
+        reads_both = not set(self._read_by(group.nodes)).isdisjoint(pair)
+        # What is added up from blocks of channels is there only in the end: too late for pooling in strips.
+        pooled = group.strip is None and self._pool_behind(whole, growth.result) is not None
+        if not reads_both and not pooled:
             return False
         del self.group_of[group.outputs[0]]
-        nodes, strip = self._with_pool(whole, growth.result)
+        nodes, strip = self._with_pool(whole, growth.result) if pooled else (whole, group.strip)
         self._settle(Group(nodes, strip), index)
         return True
 
