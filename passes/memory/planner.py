@@ -1,21 +1,18 @@
-"""From a graph to a memory plan: sharing, order, placement, each with its bound."""
+"""From a graph to a memory plan: what is asked for, the lowest attempt at it, and that written down with its bounds."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import chain, islice
 
 from cnnir.algorithms import Profile
-from cnnir.analysis import live_ranges
 from cnnir.errors import CnnirError
-from cnnir.graph import Graph, Node
-from cnnir.passes.memory.emission import Entry, Layout, entries, in_turn, lay_out
-from cnnir.passes.memory.forming import Choices, Formation, Fuse, form
-from cnnir.passes.memory.order import Schedule, alternatives, schedule
-from cnnir.passes.memory.placement import Body, Placement, Slice, place
+from cnnir.graph import Graph
+from cnnir.passes.memory.attempts import EFFORT, Attempt, best_attempt, in_less_time
+from cnnir.passes.memory.emission import Layout
+from cnnir.passes.memory.forming import Choices, Fuse
+from cnnir.passes.memory.order import Schedule
+from cnnir.passes.memory.placement import Body, Slice, place
 from cnnir.passes.memory.pools import Memory, plan_in_pools
-from cnnir.passes.memory.sizes import known_bytes
-from cnnir.passes.memory.spending import hurried, kept_weights, sparing
+from cnnir.passes.memory.spending import kept_weights
 from cnnir.passes.memory.workspace import NONE, Counting
 from cnnir.passes.memory.writing import write_steps, write_storages, write_values
 from cnnir.plan import Bound, MemoryPlan, Pool, Scratch
@@ -30,21 +27,6 @@ INTERFACE = "interface"
 
 DEFAULT_ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector register."""
-
-EFFORT = {"file": 20_000, "auto": 20_000, "optimal": 2_000_000}
-"""States that the search for an order may look at, for each way to ask for one."""
-
-NODES = {"file": 500, "auto": 500, "optimal": 50_000}
-"""Nodes that the search for a placement may take, likewise."""
-
-ROUNDS = 20
-"""How often the problem is posed anew because bytes that were to be shared lie fixed to others."""
-
-TRIES = 40
-"""Orders of the least peak whose placement is looked at, should the first one not reach it."""
-
-LOOKS = 4
-"""The same, for each slice that is copied after all."""
 
 
 def plan(
@@ -109,7 +91,7 @@ def plan(
         raise CnnirError("plan-empty", "a graph without nodes has nothing to plan", got=graph.name)
     concats = [True, False] if concat is None and fuse != "none" else [bool(concat)]
     ways = [Choices(fuse, each, in_place, count_inputs, count_outputs, counting=counting) for each in concats]
-    best = _hurried(_best(graph, ways, order, alignment), alignment)
+    best = in_less_time(best_attempt(graph, ways, order, alignment), alignment)
     result = _write(graph, best, alignment, {
         "order": order if isinstance(order, str) else "given",
         "fuse": fuse,
@@ -124,164 +106,7 @@ def plan(
     return result
 
 
-@dataclass(frozen=True)
-class _Attempt:
-    """One order, with everything that follows from it."""
-
-    formation: Formation
-    schedule: Schedule
-    steps: tuple[Entry, ...]
-    layout: Layout
-    peak: int
-    placement: Placement
-    scratch: tuple[int, ...]
-    """Steps that have scratch, in the order of their bodies behind the layout's own."""
-
-    @property
-    def arena(self) -> int:
-        return self.placement.height
-
-
-def _best(graph: Graph, ways: Sequence[Choices], order: str | Sequence[str], alignment: int) -> _Attempt:
-    """The lowest plan of all ways to share; a later one is tried only where it may be lower."""
-    best: _Attempt | None = None
-    for choices in ways:
-        for attempt in _attempts(graph, choices, order, alignment, best.arena if best is not None else None):
-            if best is None or attempt.arena < best.arena:
-                best = attempt
-    assert best is not None  # noqa: S101  the first way gives one at least
-    if isinstance(order, str) and order != "file" and best.arena > best.schedule.bound:
-        best = min([best, *_with_copies(graph, best, order, alignment)], key=lambda attempt: attempt.arena)
-    return best
-
-
-def _with_copies(graph: Graph, best: _Attempt, order: str, alignment: int) -> Iterator[_Attempt]:
-    """The plan with one slice at its peak that is written elsewhere and copied to its place later.
-
-    A slice holds the room of its whole concatenation open long before that is needed: where the slices of two of them
-    live together, they may not pack.
-    """
-    least, chosen = best.arena, None
-    for pair in islice(_slices_at_peak(best), TRIES):
-        choices = replace(best.formation.choices, copied=frozenset([pair]))
-        for attempt in _attempts(graph, choices, order, alignment, best.arena, tries=LOOKS):
-            yield attempt
-            if attempt.arena < least:
-                least, chosen = attempt.arena, choices
-        if least <= best.schedule.peak:
-            return
-    if chosen is not None:
-        yield from _attempts(graph, chosen, order, alignment, least)
-
-
-def _slices_at_peak(best: _Attempt) -> Iterator[tuple[str, int]]:
-    """Slices of concatenations that live where most bytes do, the smallest first."""
-    layout, formation = best.layout, best.formation
-    needs = layout.needs(best.steps)
-    peak = needs.index(max(needs))
-    living = {index for index, room in enumerate(layout.rooms) if room.first <= peak <= room.last}
-    found = []
-    for node, parts in formation.parts.items():
-        if node.op.kind != "Concat":
-            continue
-        sliced = {part.operand for part in parts}
-        for number, operand in enumerate(node.operands):
-            rooms = {layout.room_of[atom] for atom in formation.atoms.get(operand, ()) if atom in layout.room_of}
-            if operand in sliced and rooms & living:
-                found.append((known_bytes(operand), node.name, number))
-    yield from ((name, number) for _, name, number in sorted(found))
-
-
-def _attempts(
-    graph: Graph, choices: Choices, order: str | Sequence[str], alignment: int, reached: int | None, tries: int = TRIES
-) -> Iterator[_Attempt]:
-    """Plans in the making, until one is as low as its order needs; none where that is no lower than was reached."""
-    nodes = _given_order(graph, order)
-    formation, found = _scheduled(
-        graph, choices, nodes, alignment, EFFORT.get(order, 0) if isinstance(order, str) else 0
-    )
-    file_order = tuple(range(len(formation.works)))
-    if not isinstance(order, str) or order == "file":
-        yield _attempt(formation, found, file_order, alignment, as_asked=nodes, effort=NODES["file"])
-        return
-    if reached is not None and found.peak >= reached:
-        return
-    # The first order of the least peak may not pack where another one does: a greedy look at some of them is cheap.
-    low, best = None, found.order
-    for other in chain([found.order], islice(alternatives(formation.problem, found.order), tries)):
-        attempt = _attempt(formation, found, other, alignment, effort=0)
-        yield attempt
-        if attempt.arena <= found.peak:
-            return
-        if low is None or attempt.arena < low:
-            low, best = attempt.arena, other
-    if tries < TRIES:
-        return
-    yield _attempt(formation, found, best, alignment, effort=NODES[order])
-    if found.order != file_order:
-        yield _attempt(formation, found, file_order, alignment, effort=0)
-
-
-def _scheduled(
-    graph: Graph, choices: Choices, nodes: Sequence[Node], alignment: int, effort: int
-) -> tuple[Formation, Schedule]:
-    """The problem and its order; posed anew as long as results cannot be written over what they were to be."""
-    formation = form(graph, choices, nodes)
-    found = schedule(formation.problem, effort=effort)
-    for _ in range(ROUNDS):
-        refused = lay_out(formation, entries(formation, found.order), alignment).refused
-        if not refused:
-            break
-        choices = replace(choices, apart=choices.apart | refused)
-        formation = form(graph, choices, nodes)
-        found = schedule(formation.problem, effort=effort)
-    return formation, found
-
-
-def _attempt(
-    formation: Formation,
-    found: Schedule,
-    order: Sequence[int],
-    alignment: int,
-    *,
-    as_asked: Sequence[Node] | None = None,
-    effort: int,
-) -> _Attempt:
-    steps = entries(formation, order)
-    if as_asked is not None and formation.choices.fuse == "none":
-        steps = in_turn(steps, as_asked)
-    layout = lay_out(formation, steps, alignment)
-    steps = sparing(steps, formation.choices.counting)
-    bodies, scratch = _bodies(layout, steps)
-    placement = place(bodies, alignment, effort=effort)
-    return _Attempt(formation, found, steps, layout, layout.peak(steps), placement, scratch)
-
-
-def _hurried(attempt: _Attempt, alignment: int) -> _Attempt:
-    """The attempt in the same arena and in less time, where what is free can be placed as workspace."""
-    steps = hurried(attempt.steps, attempt.layout, attempt.formation.choices.counting)
-    if steps is None:
-        return attempt
-    bodies, scratch = _bodies(attempt.layout, steps)
-    placement = place(bodies, alignment, capacity=attempt.arena)
-    if placement.height > attempt.arena:
-        return attempt
-    return replace(attempt, steps=steps, placement=placement, scratch=scratch)
-
-
-def _bodies(layout: Layout, steps: Sequence[Entry]) -> tuple[list[Body], tuple[int, ...]]:
-    """What is placed in the arena: bodies of storages, and scratch behind them."""
-    count = 1 + max((room.body for room in layout.rooms), default=-1)
-    slices: list[list[Slice]] = [[] for _ in range(count)]
-    for room in layout.rooms:
-        slices[room.body].append(Slice(room.at, room.bytes, room.first, room.last))
-    bodies = [Body(tuple(slices[body])) for body in range(count) if body not in layout.outside]
-    scratch = tuple(number for number, step in enumerate(steps) if step.scratch)
-    bodies += [Body((Slice(0, steps[number].scratch, number, number),)) for number in scratch]
-    return bodies, scratch
-
-
-def _write(graph: Graph, attempt: _Attempt, alignment: int, options: dict[str, str | int | bool]) -> MemoryPlan:
+def _write(graph: Graph, attempt: Attempt, alignment: int, options: dict[str, str | int | bool]) -> MemoryPlan:
     layout, steps, counting = attempt.layout, attempt.steps, attempt.formation.choices.counting
     placement = attempt.placement
     count = 1 + max((room.body for room in layout.rooms), default=-1)
@@ -337,22 +162,6 @@ def _order_rule(found: Schedule) -> str:
     if found.bound == found.peak:
         return f"no order of these steps needs less: {found.states} sets of executed steps were looked at"
     return f"no order of these steps needs less, as far as {found.states} sets of executed steps tell"
-
-
-def _given_order(graph: Graph, order: str | Sequence[str]) -> tuple[Node, ...]:
-    """The nodes in the order that was asked for, the graph's own for the ways to search one.
-
-    Raises:
-        CnnirError: ``order``, ``order-nodes``, ``order-dependency``.
-    """
-    if isinstance(order, str):
-        if order not in EFFORT:
-            expected = f"{', '.join(EFFORT)}, or the names of all nodes"
-            raise CnnirError("order", "no such order", expected=expected, got=order)
-        return graph.nodes
-    nodes = tuple(graph.node(name) for name in order)
-    live_ranges(graph, nodes)
-    return nodes
 
 
 def _check_alignment(graph: Graph, alignment: int) -> None:

@@ -1,0 +1,95 @@
+"""A graph that is ready to be scheduled: what was allowed, what each task stands for, where its atoms lie."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cnnir.graph import Graph, Node, Value
+from cnnir.passes.memory.forming.frames import Span
+from cnnir.passes.memory.forming.fusion import Fuse, Fusion
+from cnnir.passes.memory.forming.views import Part
+from cnnir.passes.memory.problem import Problem
+from cnnir.passes.memory.workspace import UNCOUNTED, Counting
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What may share bytes.
+
+    Attributes:
+        fuse: Which nodes are one step.
+        concat: Whether producers write into their slice of a concatenation.
+        in_place: Whether results are written over operands that die.
+        count_inputs, count_outputs: Whether they lie in the arena, or with the caller.
+        apart: (operand, result) pairs that are not written over each other after all.
+        copied: (concatenation, operand number): that operand lies elsewhere, and is copied to its slice in the end.
+        unchained: Names of convolutions that are not chained to what they read after all.
+        counting: How the kernels' own workspace counts.
+    """
+
+    fuse: Fuse = "none"
+    concat: bool = False
+    in_place: bool = True
+    count_inputs: bool = True
+    count_outputs: bool = True
+    apart: frozenset[tuple[str, str]] = frozenset()
+    copied: frozenset[tuple[str, int]] = frozenset()
+    unchained: frozenset[str] = frozenset()
+    counting: Counting = UNCOUNTED
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a task of the problem stands for: a group, or a stored operand that is added where a meeting's result grows.
+
+    Attributes:
+        group: Index of the group, None for an operand.
+        meeting: Index of the meeting that the group's result, or the operand, goes into.
+        operand: The stored operand.
+    """
+
+    group: int | None
+    meeting: int | None = None
+    operand: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One atom's place: a stretch of a frame."""
+
+    frame: int
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Formation:
+    """A graph, ready to be scheduled.
+
+    Attributes:
+        graph: What was asked about.
+        choices: What was allowed.
+        fusion: Its steps.
+        works: What each task stands for.
+        problem: Tasks and atoms; atoms that lie with the caller have no bytes in it.
+        atoms: For each stored value its atoms, in the order of its bytes.
+        slices: For each atom its place.
+        spans: For each stored value its place.
+        outside: Frames that lie with the caller.
+        parts: For each view node that moves no byte, its parts.
+        copies: For each concatenation that writes something, the operands that it copies.
+    """
+
+    graph: Graph
+    choices: Choices
+    fusion: Fusion
+    works: tuple[Work, ...]
+    problem: Problem
+    atoms: Mapping[Value, tuple[int, ...]]
+    slices: tuple[Slice, ...]
+    spans: Mapping[Value, Span]
+    outside: frozenset[int]
+    parts: Mapping[Node, tuple[Part, ...]]
+    copies: Mapping[Node, tuple[Value, ...]]
+
+
+__all__ = ["Choices", "Formation", "Slice", "Work"]
