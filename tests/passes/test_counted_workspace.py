@@ -166,7 +166,7 @@ def test_time_never_costs_bytes(seed: int, monkeypatch: pytest.MonkeyPatch) -> N
     """The arena is that of the least scratch, also where what is free under the peak cannot be placed."""
     graph = random_blocks(np.random.default_rng([seed, 5]))
     plan = graph.plan(workspace=SERVER, tolerance=0.01)
-    monkeypatch.setattr(planner, "_hurried", lambda attempt, _: attempt)
+    monkeypatch.setattr(planner, "in_less_time", lambda attempt, _: attempt)
     sparing = graph.plan(workspace=SERVER, tolerance=0.01)
     assert (plan.arena_bytes, plan.bounds["order"]) == (sparing.arena_bytes, sparing.bounds["order"])
     assert sum(map(own_bytes, plan.steps)) >= sum(map(own_bytes, sparing.steps))
