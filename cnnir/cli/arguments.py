@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import cnnir
-from cnnir.cli import cut, diff, lint, place, rewrite, simplify, travelling, verbs, whatif, workspace, zoo
+from cnnir.cli import cut, diff, lint, place, ranges, rewrite, simplify, travelling, verbs, whatif, workspace, zoo
 from cnnir.errors import CnnirError
 from cnnir.passes.memory import Memory
 from cnnir.reports.text import COLUMNS
@@ -25,6 +25,7 @@ examples:
   cnnir plan net.onnx --svg map.svg         the memory plan, and a map of the arena
   cnnir plan net.onnx --why                 what fills the memory at the peak, and what would lower it
   cnnir plan net.onnx --bind N=1 --json     a plan for batch 1, as JSON
+  cnnir plan net.onnx --range H=32:512      a plan for all these heights, and the arena as a formula
   cnnir plan net.onnx --budget 512KiB       does it fit: a plan, or the step that proves it does not
   cnnir plan net.onnx --pool sram=512KiB --pool dram@1   what to spill, so that least moves
   cnnir plan net.onnx --onnx planned.onnx   the network with the plan in it; --stored reads it back
@@ -103,6 +104,7 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     plan.set_defaults(planning={name: plan.get_default(name) for name in planning})
     travelling.add_arguments(plan)
+    ranges.add_arguments(plan)
 
     run = _verb(parsers, "run", verbs.run, "run the network in NumPy")
     run.add_argument(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnir import interpreter
-from cnnir.cli import travelling, workspace
+from cnnir.cli import ranges, travelling, workspace
 from cnnir.cli.feeds import feed_of
 from cnnir.cli.models import open_model, spelled
 from cnnir.cli.output import FINDINGS, OK, UNKNOWN, emit, emit_all, page, say, wants, width
@@ -57,6 +57,8 @@ def _columns(names: str | None) -> Sequence[str]:
 def plan(options: Namespace) -> int:
     """``cnnir plan``: 0, 1 when it does not fit into the budget, 3 when that, a size or workspace is not known."""
     graph = open_model(options)
+    if options.range:
+        return ranges.plan(graph, options, _planning(options))
     try:
         found, answer = _planned(graph, options)
     except CnnirError as error:

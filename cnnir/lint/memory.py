@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 from cnnir.dims import is_known
 from cnnir.errors import CnnirError
@@ -10,7 +9,7 @@ from cnnir.graph import Graph, Node, Value
 from cnnir.lint.model import Found, Subject, by, rule, shape
 from cnnir.lint.view import LAYERS
 from cnnir.ops import Conv
-from cnnir.passes.memory import known_bytes, plan, share
+from cnnir.passes.memory import Life, known_bytes, lives, plan
 from cnnir.passes.parts.cut import cut
 from cnnir.rewriter import Rewriter
 from cnnir.units import format_size
@@ -30,10 +29,6 @@ _ENDS = 3
 
 _WORTH = 3 / 4
 """Part of the peak to which patches must bring it."""
-
-
-_Life: TypeAlias = tuple[int, int, int]
-"""First step, last step, bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +62,10 @@ class _Front:
 def first_layers(subject: Subject) -> Iterator[Found]:
     """A peak among the first layers, 2.5 times as high as anything behind them."""
     # What shares memory decides who lives when; a placement is worked out where there is something to tell.
-    if _front(subject.graph, _lives(subject.graph)) is None:
+    if _front(subject.graph, lives(subject.graph)) is None:
         return
     found = subject.plan
-    front = _front(subject.graph, [(storage.first, storage.last, storage.bytes) for storage in found.storages])
+    front = _front(subject.graph, [Life(storage.first, storage.last, storage.bytes) for storage in found.storages])
     if front is None:
         return
     node = subject.graph.node(found.steps[front.step].nodes[0])
@@ -84,26 +79,11 @@ def first_layers(subject: Subject) -> Iterator[Found]:
     )
 
 
-def _lives(graph: Graph) -> list[_Life]:
-    """First step, last step and bytes of each storage."""
-    sharing = share(graph)
-    step = {node: index for index, node in enumerate(sharing.order)}
-    made = [[step[value.producer] for value in entry.values if value.producer] for entry in sharing.storages]
-    return [
-        (
-            0 if entry.holds_input else min(steps),
-            min(max([entry.needed, *steps, 0]), len(step) - 1),
-            known_bytes(entry.values[0]),
-        )
-        for entry, steps in zip(sharing.storages, made, strict=True)
-    ]
-
-
-def _front(graph: Graph, lives: Sequence[_Life]) -> _Front | None:
+def _front(graph: Graph, taken: Sequence[Life]) -> _Front | None:
     """The first layers, if the peak lies among them and they need much more than the rest."""
     nodes = graph.nodes
     live = [0] * len(nodes)
-    for first, last, size in lives:
+    for first, last, size in taken:
         for step in range(first, last + 1):
             live[step] += size
     if not nodes:
@@ -115,7 +95,7 @@ def _front(graph: Graph, lives: Sequence[_Life]) -> _Front | None:
         passed = sum(step <= last for step in layers)
         if passed > _EARLY * len(layers):
             return None
-        crossing = [life for life in lives if life[0] <= last < life[1]]
+        crossing = [life for life in taken if life.first <= last < life.last]
         rest = max(live[last + 1 :])
         if not passed or len(crossing) != 1 or len(nodes[last].outputs) != 1:
             continue

@@ -12,8 +12,8 @@ from typing import Any
 from cnnir.analysis import Fields, NodeCosts, ReceptiveField, costs, receptive_fields, total
 from cnnir.dims import UNKNOWN, Dim, format_dim, is_known
 from cnnir.graph import Graph, Node, Value
-from cnnir.passes.memory import Sharing, share
 from cnnir.reports.describe import describe
+from cnnir.reports.sharing import Sharing, share
 from cnnir.types import TensorType, Type
 
 SCHEMA = "cnnir.table/1"

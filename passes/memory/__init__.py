@@ -2,13 +2,13 @@
 
 from cnnir.passes.memory.budget import Answer, fits
 from cnnir.passes.memory.forming import Fuse
+from cnnir.passes.memory.lives import Life, lives
 from cnnir.passes.memory.order import Schedule, schedule
 from cnnir.passes.memory.placement import Body, Buffer, Placement, Slice, live_peak, place
 from cnnir.passes.memory.planner import ARENA, DEFAULT_ALIGNMENT, INTERFACE, plan
 from cnnir.passes.memory.pools import Memory
 from cnnir.passes.memory.problem import Atom, Problem, Task
 from cnnir.passes.memory.rewriting import plan_rewritten
-from cnnir.passes.memory.sharing import Sharing, share
 from cnnir.passes.memory.sizes import known_bytes
 from cnnir.passes.memory.symbolic import SymbolicPlan, symbolic_plan
 
@@ -21,21 +21,21 @@ __all__ = [
     "Body",
     "Buffer",
     "Fuse",
+    "Life",
     "Memory",
     "Placement",
     "Problem",
     "Schedule",
-    "Sharing",
     "Slice",
     "SymbolicPlan",
     "Task",
     "fits",
     "known_bytes",
     "live_peak",
+    "lives",
     "place",
     "plan",
     "plan_rewritten",
     "schedule",
-    "share",
     "symbolic_plan",
 ]

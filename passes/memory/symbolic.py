@@ -1,34 +1,60 @@
 """A plan for a network whose sizes are open, good for a whole range of them.
 
-The network is planned at the upper ends of its ranges. Of that plan three decisions are kept: the order of the steps,
-the values of each storage, and for each two storages that live together which of them lies below. Sizes are formulas.
-At other sizes every storage comes to lie on the highest of those below it, so that offsets are longest paths through
-"lies on", and the arena is the greatest of finitely many sums of sizes. No two storages that live together can meet,
-whatever the sizes are; the relation is that of a placement, so it has no cycles.
+The network is planned at the upper ends of its ranges. Of that plan these decisions are kept: the steps and their
+order, what shares bytes, and for each two bodies that live together which of them lies below. Sizes and the places
+within a body are formulas (`lifting.py`). At other sizes every body comes to lie on the highest of those below it, so
+that offsets are longest paths through "lies on" (`stacking.py`), and the arena is the greatest of finitely many sums
+of sizes. No two that live together can meet, whatever the sizes are.
 
 Sizes have upper bounds over the range, by interval arithmetic (`cnnir.dims.bounds`). Stacked with those instead, the
-offsets are fixed, and hold for every size in the range.
+bases of the bodies are fixed, and hold for every size in the range. What kernels take for themselves follows no
+formula: it is worked out for the sizes that are asked for, and has an upper bound where all of them can be tried.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product as all_of
+from math import prod
 from typing import Any
 
-from cnnir.dims import Dim, UnknownDim, bind, bounds, ceil_div, decide_at_least, product
+from cnnir.algorithms import Unknown, step_workspace
+from cnnir.dims import Dim, bind, decide_at_least
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph
+from cnnir.passes.memory.formulas import arena_formula, block_formulas, blocks_of, most_of, scratched
+from cnnir.passes.memory.lifting import Lifted, lift, workspace_of
+from cnnir.passes.memory.stacking import Block, Stack, stacked
+from cnnir.passes.memory.symbolic_text import Told
+from cnnir.passes.memory.writing import boxes
 from cnnir.passes.sizes.shape_inference import check_constraints, graph_symbols
-from cnnir.plan import Bound, MemoryPlan, Piece, PlannedValue, Storage, row_major_strides
+from cnnir.plan import Bound, MemoryPlan, Piece, PlannedValue, Scratch, Step, Storage, row_major_strides
 from cnnir.plan.arrays import itemsize_of
 from cnnir.text import digest
 from cnnir.types import TensorType, known_shape, outside_int
-from cnnir.units import format_bytes
 
 _PLACEMENT_RULE = "the largest sum of bytes live at one step of this order; stacked as at the upper end of the range"
 _ORDER_RULE = "in any order, what a step reads and what it writes live together"
 
-_MOST_PATHS = 64
-"""Sums of sizes beyond which no formula is worked out: nobody reads so many."""
+_MOST_SIZES = 100
+"""Sizes of a range that are tried one by one, where nothing else tells what kernels take at most."""
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """What lies in the pools at one binding, or at most: storages, and behind them the steps' scratch.
+
+    Attributes:
+        begins: Of each, in its body.
+        bytes: Its size.
+        tiles: For each step with strips its rows and channels.
+        strips: Bytes of those.
+    """
+
+    begins: tuple[int, ...]
+    bytes: tuple[int, ...]
+    tiles: Mapping[int, tuple[int, int]]
+    strips: Mapping[int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,19 +65,32 @@ class SymbolicPlan:
         graph: Of open sizes.
         ranges: Least and greatest value of each symbol.
         upper: The plan at the upper ends, whose decisions are kept.
-        sizes: Bytes of each of its storages, as formulas.
-        below: For each storage those under it that live together with it.
-        arena_most: Bytes that no size in the range exceeds: the arena with fixed offsets.
-        formula: The arena is the greatest of these, to the byte; None where they are too many to be read.
+        lifted: Where everything lies in its body, as formulas.
+        stack: Which bodies rest on which; behind those of the storages, one for each step with scratch.
+        formula: The arena is the greatest of these, to the byte; None where they are too many to be read, or where
+            kernels' workspace counts, which follows no formula.
     """
 
     graph: Graph
     ranges: Mapping[str, tuple[int, int]]
     upper: MemoryPlan
-    sizes: tuple[Dim, ...]
-    below: tuple[tuple[int, ...], ...]
-    arena_most: int
+    lifted: Lifted
+    stack: Stack
     formula: tuple[Dim, ...] | None
+
+    @property
+    def sizes(self) -> tuple[Dim, ...]:
+        """Bytes of each of the plan's storages, as formulas."""
+        return self.lifted.sizes
+
+    @property
+    def arena_most(self) -> int:
+        """Bytes that no size in the range exceeds: the arena with fixed offsets.
+
+        Raises:
+            CnnirError: ``plan-form`` where workspace counts, and the range has too many sizes to try them all.
+        """
+        return self._fixed[1]
 
     def arena_bytes(self, dims: Mapping[str, int]) -> int:
         """The arena at these sizes, one for each symbol.
@@ -61,8 +100,8 @@ class SymbolicPlan:
                 ``constraint`` for sizes that the network does not take.
         """
         self._require(dims)
-        sizes = self._sizes_at(dims)
-        ends = _ends(self.upper, self._offsets(sizes), sizes)
+        sizes = self._sizes_at(dims, self.graph.bind(**dims) if self._worked else None)
+        ends = self._ends(self._bases(sizes), sizes)
         return sum(ends[pool.name] for pool in self.upper.pools if pool.counted)
 
     def at(self, dims: Mapping[str, int], *, fixed: bool = False) -> MemoryPlan:
@@ -70,27 +109,30 @@ class SymbolicPlan:
 
         Args:
             dims: A size for each symbol.
-            fixed: With the offsets that hold for the whole range, instead of those that these sizes need.
+            fixed: With the bases that hold for the whole range, instead of those that these sizes need.
 
         Raises:
-            CnnirError: as `arena_bytes` does, and any of `cnnir.plan.check_plan`.
+            CnnirError: as `arena_bytes` does, `arena_most` where `fixed`, and any of `cnnir.plan.check_plan`.
         """
         self._require(dims)
         graph = self.graph.bind(**dims)
-        sizes = self._sizes_at(dims)
-        offsets = self._offsets(self._most() if fixed else sizes)
-        ends = _ends(self.upper, offsets, sizes)
+        sizes = self._sizes_at(dims, graph)
+        bases = self._fixed[0] if fixed else self._bases(sizes)
+        ends = self._ends(bases, sizes)
+        pools = tuple(replace(pool, bytes=ends[pool.name]) for pool in self.upper.pools)
+        offsets = [bases[block.body] + begin for block, begin in zip(self._blocks, sizes.begins, strict=True)]
         storages = tuple(
-            Storage(storage.pool, offset, size, storage.first, storage.last)
-            for storage, offset, size in zip(self.upper.storages, offsets, sizes, strict=True)
+            replace(storage, offset=offset, bytes=size, aligned=offset % self.upper.pool(storage.pool).alignment == 0)
+            for storage, offset, size in zip(self.upper.storages, offsets, sizes.bytes, strict=False)
         )
         plan = replace(
             self.upper,
             digest=digest(graph),
             bindings=dict(graph.bindings),
-            pools=tuple(replace(pool, bytes=ends[pool.name]) for pool in self.upper.pools),
+            pools=pools,
             storages=storages,
             values={name: _placed(graph, name, value, storages) for name, value in self.upper.values.items()},
+            steps=self._steps(offsets, sizes),
         )
         plan = replace(plan, bounds=_bounds(plan))
         plan.check(graph)
@@ -107,23 +149,137 @@ class SymbolicPlan:
                 )
         check_constraints(self.graph.constraints, dims)
 
-    def _sizes_at(self, dims: Mapping[str, int]) -> list[int]:
-        return list(known_shape(tuple(bind(size, dims) for size in self.sizes), "a storage"))
+    @property
+    def fixed_bases(self) -> Mapping[int, int]:
+        """Where each body begins in its pool, for the whole range.
 
-    def _most(self) -> list[int]:
-        return _most(self.sizes, self.ranges)
+        Raises:
+            CnnirError: as for `arena_most`.
+        """
+        return self._fixed[0]
 
-    def _offsets(self, sizes: Sequence[int]) -> list[int]:
-        return _stacked(self.upper, self.below, sizes)
+    # Sizes
+
+    @cached_property
+    def _blocks(self) -> tuple[Block, ...]:
+        return blocks_of(self.upper, self.lifted)
+
+    @cached_property
+    def _worked(self) -> tuple[int, ...]:
+        """The steps whose kernels have workspace."""
+        return workspace_of(self.upper)
+
+    def _sizes_at(self, dims: Mapping[str, int], graph: Graph | None) -> _Sizes:
+        """At one binding; the graph bound to it, where there is workspace."""
+
+        def number(dim: Dim) -> int:
+            return known_shape((bind(dim, dims),), "a storage")[0]
+
+        own = self._workspace(graph) if graph is not None else {}
+        return self._gathered(number, own)
+
+    def _gathered(self, number: Callable[[Dim], int], own: Mapping[int, int]) -> _Sizes:
+        lifted = self.lifted
+        tiles = {step: (number(found.tile[0]), number(found.tile[1])) for step, found in lifted.strips.items()}
+        strips = {step: number(found.bytes) for step, found in lifted.strips.items()}
+        scratch = [strips.get(step, 0) + own.get(step, 0) for step in scratched(self.upper)]
+        return _Sizes(
+            (*map(number, lifted.begins), *(0 for _ in scratch)), (*map(number, lifted.sizes), *scratch), tiles, strips
+        )
+
+    def _workspace(self, graph: Graph) -> dict[int, int]:
+        """What the kernels of steps take for themselves, where the plan counts it."""
+        stored = {graph.value(name) for name, value in self.upper.values.items() if value.pieces is not None}
+        found = {}
+        for number in self._worked:
+            figure = step_workspace([graph.node(name) for name in self.upper.steps[number].nodes], stored)
+            assert not isinstance(figure, Unknown)  # noqa: S101  it was planned at the upper ends
+            found[number] = figure
+        return found
+
+    def _most_workspace(self) -> dict[int, int]:
+        """The same, for any size of the range that the network takes."""
+        if not self._worked:
+            return {}
+        if prod(most - least + 1 for least, most in self.ranges.values()) > _MOST_SIZES:
+            raise CnnirError(
+                "plan-form", "what kernels take at most is known only where all sizes can be tried",
+                expected=f"at most {_MOST_SIZES} of them", hint='a smaller range, or workspace="none"',
+            )  # fmt: skip
+        found = dict.fromkeys(self._worked, 0)
+        for sizes in all_of(*(range(least, most + 1) for least, most in self.ranges.values())):
+            dims = dict(zip(self.ranges, sizes, strict=True))
+            try:
+                figures = self._workspace(self.graph.bind(**dims))
+            except CnnirError as error:
+                if error.code != "constraint":
+                    raise
+                continue
+            found = {number: max(most, figures[number]) for number, most in found.items()}
+        return found
+
+    # Offsets
+
+    def _alignment(self, body: int) -> int:
+        return self._alignments[body]
+
+    @cached_property
+    def _alignments(self) -> Mapping[int, int]:
+        return {block.body: self.upper.pool(block.pool).alignment for block in self._blocks}
+
+    def _bases(self, sizes: _Sizes) -> dict[int, int]:
+        def gap(lower: int, upper: int) -> int:
+            return sizes.begins[lower] + sizes.bytes[lower] - sizes.begins[upper]
+
+        return self.stack.bases(gap, self._alignment)
+
+    @cached_property
+    def _fixed(self) -> tuple[Mapping[int, int], int]:
+        """Bases that hold for the whole range, and the arena that they need."""
+        own = self._most_workspace()
+        begins, lengths = block_formulas(self.upper, self.lifted)
+        extra = [0] * len(self.lifted.sizes) + [own.get(step, 0) for step in scratched(self.upper)]
+
+        def gap(lower: int, upper: int) -> int:
+            return extra[lower] + most_of(begins[lower] + lengths[lower] - begins[upper], self.ranges)
+
+        bases = self.stack.bases(gap, self._alignment)
+        ends = {pool.name: 0 for pool in self.upper.pools}
+        for index, block in enumerate(self._blocks):
+            end = bases[block.body] + extra[index] + most_of(begins[index] + lengths[index], self.ranges)
+            ends[block.pool] = max(ends[block.pool], end)
+        return bases, sum(ends[pool.name] for pool in self.upper.pools if pool.counted)
+
+    def _ends(self, bases: Mapping[int, int], sizes: _Sizes) -> dict[str, int]:
+        """How far each pool is filled."""
+        ends = {pool.name: 0 for pool in self.upper.pools}
+        for block, begin, size in zip(self._blocks, sizes.begins, sizes.bytes, strict=True):
+            ends[block.pool] = max(ends[block.pool], bases[block.body] + begin + size)
+        return ends
+
+    def _steps(self, offsets: Sequence[int], sizes: _Sizes) -> tuple[Step, ...]:
+        steps = list(self.upper.steps)
+        count = len(self.upper.storages)
+        for number, offset, size in zip(scratched(self.upper), offsets[count:], sizes.bytes[count:], strict=True):
+            scratch = steps[number].scratch
+            assert scratch is not None  # noqa: S101  it is one of those with scratch
+            placed = Scratch(scratch.pool, offset, size, sizes.strips.get(number, 0))
+            steps[number] = replace(steps[number], scratch=placed, tile=sizes.tiles.get(number, steps[number].tile))
+        return tuple(steps)
+
+    def to_json(self) -> str:
+        """The plan as ``cnnir.symbolic-plan/1`` JSON text."""
+        return self._told().to_json()
 
     def __str__(self) -> str:
-        ranges = ", ".join(f"{name} {least} to {most}" for name, (least, most) in self.ranges.items())
-        arena = "the longest of many paths: arena_bytes(...) works it out"
-        if self.formula is not None:
-            text = ", ".join(str(dim) for dim in self.formula)
-            arena = f"{text if len(self.formula) == 1 else f'max({text})'} B"
-        most = f"{format_bytes(self.arena_most)} at offsets that hold for the whole range"
-        return f"memory plan of {self.graph.name} for {ranges}\n  arena    {arena}\n  at most  {most}"
+        return self._told().summary()
+
+    def _told(self) -> Told:
+        try:
+            bases, most, reason = *self._fixed, None
+        except CnnirError as error:
+            bases, most, reason = {}, None, error.message
+        return Told(self.upper, self.ranges, self.formula, most, reason, bases, self.lifted)
 
 
 def symbolic_plan(graph: Graph, ranges: Mapping[str, tuple[int, int]], **options: Any) -> SymbolicPlan:
@@ -136,18 +292,36 @@ def symbolic_plan(graph: Graph, ranges: Mapping[str, tuple[int, int]], **options
 
     Raises:
         CnnirError: ``range`` for a symbol without one, one that is empty, or one with sizes that the network never
-            takes; ``symbol-unknown``; ``plan-form`` where a value lies over several storages, in strides, or beside
-            workspace, whose sizes at other dims are not known here; whatever planning the upper ends raises.
+            takes; ``symbol-unknown``; ``plan-form`` where the plan does what holds at its own sizes alone, has values
+            in strides, or ways of a cost profile; whatever planning the upper ends raises.
     """
     _check_ranges(graph, ranges)
-    upper = _at_the_upper_ends(graph, ranges).plan(**options)
-    sizes = tuple(_size(graph, upper, index, ranges) for index in range(len(upper.storages)))
-    _require_simple(upper)
-    below = _below(upper)
-    most = _most(sizes, ranges)
-    ends = _ends(upper, _stacked(upper, below, most), most)
-    arena_most = sum(ends[pool.name] for pool in upper.pools if pool.counted)
-    return SymbolicPlan(graph, dict(ranges), upper, sizes, below, arena_most, _formula(upper, below, sizes, ranges))
+    bound = _at_the_upper_ends(graph, ranges)
+    ways = [options]
+    if options.get("concat") is None and options.get("fuse", "none") != "none":
+        # Slices of two concatenations that lie between each other at the planned sizes are stacked: copies may be less.
+        ways.append({**options, "concat": False})
+    found: list[SymbolicPlan] = []
+    refused: list[CnnirError] = []
+    for way in ways:
+        try:
+            found.append(_lifted(graph, ranges, bound.plan(**way)))
+        except CnnirError as error:
+            if error.code != "plan-form":
+                raise
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    most = {name: most for name, (_, most) in ranges.items()}
+    return min(found, key=lambda plan: plan.arena_bytes(most))
+
+
+def _lifted(graph: Graph, ranges: Mapping[str, tuple[int, int]], upper: MemoryPlan) -> SymbolicPlan:
+    workspace = workspace_of(upper)
+    lifted = lift(graph, upper, ranges)
+    stack = stacked(blocks_of(upper, lifted))
+    formula = None if workspace else arena_formula(upper, lifted, stack, ranges)
+    return SymbolicPlan(graph, dict(ranges), upper, lifted, stack, formula)
 
 
 def _check_ranges(graph: Graph, ranges: Mapping[str, tuple[int, int]]) -> None:
@@ -176,134 +350,27 @@ def _at_the_upper_ends(graph: Graph, ranges: Mapping[str, tuple[int, int]]) -> G
         raise
 
 
-# What the plan at the upper end says of all
-
-
-def _require_simple(plan: MemoryPlan) -> None:
-    """Refuse what has sizes that do not follow from a value's own shape."""
-    for step in plan.steps:
-        if step.scratch is not None or step.tile is not None:
-            raise CnnirError("plan-form", "the workspace of a step at other sizes is not known", node=step.nodes[0])
-
-
-def _size(graph: Graph, plan: MemoryPlan, index: int, ranges: Mapping[str, tuple[int, int]]) -> Dim:
-    """The size of a storage, which is that of each value in it."""
-    storage, found = plan.storages[index], dict[Dim, str]()
-    for name in plan.holders(index):
-        value = plan.values[name]
-        pieces = value.pieces or ()
-        dense = row_major_strides(value.shape, itemsize_of(value))
-        if len(pieces) != 1 or pieces[0].offset != storage.offset or pieces[0].strides != dense:
-            raise CnnirError("plan-form", "the value does not fill a storage of its own at other sizes", node=name)
-        type_ = graph.value(name).type
-        size = product(type_.shape) * itemsize_of(value) if isinstance(type_, TensorType) else UnknownDim()
-        if isinstance(size, UnknownDim) or None in bounds(size, ranges):
-            raise CnnirError("size-unknown", "the value has no size that follows from the symbols", node=name)
-        found[size] = name
-    if len(found) > 1:
-        names = " and ".join(list(found.values())[:2])
-        raise CnnirError(
-            "plan-form", f"{names} are equally large at the upper end of the range alone", node=plan.graph,
-            hint="another upper end, or in_place=False",
-        )  # fmt: skip
-    return next(iter(found), storage.bytes)
-
-
-def _below(plan: MemoryPlan) -> tuple[tuple[int, ...], ...]:
-    rank = {index: place for place, index in enumerate(_upwards(plan))}
-    below: list[list[int]] = [[] for _ in plan.storages]
-    living: list[int] = []
-    for index in sorted(rank, key=lambda index: plan.storages[index].first):
-        storage = plan.storages[index]
-        living = [other for other in living if plan.storages[other].last >= storage.first]
-        for other in living:
-            if plan.storages[other].pool == storage.pool:
-                upper, lower = (index, other) if rank[other] < rank[index] else (other, index)
-                below[upper].append(lower)
-        living.append(index)
-    return tuple(map(tuple, below))
-
-
-def _upwards(plan: MemoryPlan) -> list[int]:
-    """The storages by their places: each behind those that it may lie on."""
-    numbered = enumerate(plan.storages)
-    return [index for _, _, index in sorted((storage.offset, storage.end, index) for index, storage in numbered)]
-
-
-# Sizes to offsets
-
-
-def _stacked(plan: MemoryPlan, below: Sequence[Sequence[int]], sizes: Sequence[int]) -> list[int]:
-    offsets = [0] * len(sizes)
-    for index in _upwards(plan):
-        alignment = plan.pool(plan.storages[index].pool).alignment
-        ends = (offsets[other] + sizes[other] for other in below[index])
-        offsets[index] = -(-max(ends, default=0) // alignment) * alignment
-    return offsets
-
-
-def _ends(plan: MemoryPlan, offsets: Sequence[int], sizes: Sequence[int]) -> dict[str, int]:
-    """How far each pool is filled."""
-    ends = {pool.name: 0 for pool in plan.pools}
-    for storage, offset, size in zip(plan.storages, offsets, sizes, strict=True):
-        ends[storage.pool] = max(ends[storage.pool], offset + size)
-    return ends
-
-
-def _most(sizes: Sequence[Dim], ranges: Mapping[str, tuple[int, int]]) -> list[int]:
-    return [bounds(size, ranges)[1] or 0 for size in sizes]
-
-
-def _formula(
-    plan: MemoryPlan, below: Sequence[Sequence[int]], sizes: Sequence[Dim], ranges: Mapping[str, tuple[int, int]]
-) -> tuple[Dim, ...] | None:
-    """The ends of all storages as sums of sizes, without those that others exceed; None for too many, or two arenas."""
-    counted = [pool for pool in plan.pools if pool.counted]
-    if len(counted) != 1:
-        return None
-    alignment = counted[0].alignment
-    offsets: dict[int, list[Dim]] = {}
-    ends: list[Dim] = []
-    for index in _upwards(plan):
-        if plan.storages[index].pool != counted[0].name:
-            continue
-        under = [
-            ceil_div(offset + sizes[other], alignment) * alignment
-            for other in below[index]
-            for offset in offsets[other]
-        ]
-        offsets[index] = _greatest(under or [0], ranges)
-        ends = _greatest([*ends, *(offset + sizes[index] for offset in offsets[index])], ranges)
-        if max(len(offsets[index]), len(ends)) > _MOST_PATHS:
-            return None
-    return tuple(ends) or (0,)
-
-
-def _greatest(dims: Sequence[Dim], ranges: Mapping[str, tuple[int, int]]) -> list[Dim]:
-    """The dims without those that another one is proved to reach everywhere in the range."""
-    kept: list[Dim] = []
-    for dim in dict.fromkeys(dims):
-        if any(decide_at_least(other, dim, ranges) for other in kept):
-            continue
-        kept = [other for other in kept if not decide_at_least(dim, other, ranges)]
-        kept.append(dim)
-    return kept
-
-
 # The plan at one binding
 
 
 def _placed(graph: Graph, name: str, value: PlannedValue, storages: Sequence[Storage]) -> PlannedValue:
+    """The value in rows, over the storages that it spans."""
     type_ = graph.value(name).type
     assert isinstance(type_, TensorType)  # noqa: S101  planned at the upper end as a tensor
-    shape = known_shape(type_.shape, name)
+    shape, itemsize = known_shape(type_.shape, name), itemsize_of(value)
     if value.pieces is None:
         return replace(value, shape=shape)
-    (piece,) = value.pieces
-    storage = storages[piece.storage]
-    strides = row_major_strides(shape, itemsize_of(value))
-    placed = Piece(piece.storage, storage.pool, storage.offset, (0,) * len(shape), shape, strides)
-    return replace(value, shape=shape, pieces=(placed,))
+    indices = sorted({piece.storage for piece in value.pieces}, key=lambda index: storages[index].offset)
+    strides = row_major_strides(shape, itemsize)
+    pieces, at = [], 0
+    for index in indices:
+        storage = storages[index]
+        size = storage.bytes // itemsize
+        for origin, box in boxes(shape, at, at + size) if size else [((0,) * len(shape), shape)]:
+            first = sum(o * s for o, s in zip(origin, strides, strict=True)) - at * itemsize
+            pieces.append(Piece(index, storage.pool, storage.offset + first, origin, box, strides))
+        at += size
+    return replace(value, shape=shape, pieces=tuple(pieces))
 
 
 def _bounds(plan: MemoryPlan) -> dict[str, Bound]:
@@ -312,8 +379,14 @@ def _bounds(plan: MemoryPlan) -> dict[str, Bound]:
     touched = 0
     for step in plan.steps:
         found = {piece.storage for name in (*step.reads, *step.writes) for piece in plan.values[name].pieces or ()}
-        touched = max(touched, sum(plan.storages[i].bytes for i in found if plan.storages[i].pool in counted))
+        own = step.scratch.bytes if step.scratch is not None and step.scratch.pool in counted else 0
+        touched = max(touched, own + sum(plan.storages[i].bytes for i in found if plan.storages[i].pool in counted))
     return {
-        "placement": Bound.of(peak, plan.arena_bytes, _PLACEMENT_RULE),
+        "placement": Bound.of(
+            sum(max(plan.live_bytes(name), default=0) for name in counted), plan.arena_bytes, _PLACEMENT_RULE
+        ),
         "order": Bound.of(touched, peak, _ORDER_RULE),
     }
+
+
+__all__ = ["SymbolicPlan", "symbolic_plan"]

@@ -1,17 +1,23 @@
 """One plan for a range of sizes: proved at fifty bindings of each network, by the check and by the oracle."""
 
 import functools
+import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 
 import cnnir
 from cnnir import GraphBuilder
-from cnnir.dims import Dim, bind
+from cnnir.cli import main
+from cnnir.dims import Dim, bind, parse_dim
 from cnnir.errors import CnnirError
+from cnnir.exporters.onnx import save
 from cnnir.graph import Graph
 from cnnir.passes.memory import SymbolicPlan, symbolic_plan
 from tests import models
@@ -57,6 +63,18 @@ def two_sizes() -> Graph:
     return builder.build(builder.add(left, right))
 
 
+def branches() -> Graph:
+    """Slices of a concatenation, one of them concatenated again, a split, strips in front of pooling."""
+    builder = GraphBuilder("branches")
+    x = builder.input("image", (1, 3, "H", "W"))
+    x = builder.max_pool(builder.relu(builder.conv(x, 8, kernel=3, padding=1)), 3, stride=2)
+    for filters in (3, 5):
+        left, right = (builder.relu(builder.conv(x, count, kernel=1)) for count in (filters, 2 * filters))
+        right = builder.conv(right, 4, kernel=3, padding=1)
+        x = builder.concat(builder.concat(left, right), builder.conv(x, 2, kernel=1), x)
+    return builder.build(builder.global_average_pool(builder.relu(builder.conv(x, 20, kernel=1))))
+
+
 def any_batch(name: str) -> Graph:
     """A real network of open batch."""
     return cnnir.load(models.path(name)).apply("set-batch", batch="N").graph
@@ -78,11 +96,41 @@ NETWORKS: dict[str, tuple[Callable[[], Graph], Ranges]] = {
 }
 
 
+FUSED: dict[str, tuple[Callable[[], Graph], Ranges, dict[str, Any]]] = {
+    "branches": (branches, {"H": (5, 90), "W": (7, 120)}, {"fuse": "steps"}),
+    "branches, a step a node": (branches, {"H": (5, 90), "W": (7, 120)}, {"concat": True, "alignment": 8}),
+    "branches, chained": (branches, {"H": (5, 60), "W": (7, 60)}, {"fuse": "aggressive", "count_inputs": False}),
+    "residual": (residual, {"H": (1, 90), "W": (1, 120)}, {"fuse": "steps"}),
+    "stack": (lambda: stack().bind(N=1), {"H": (32, 250), "W": (32, 300)}, {"fuse": "aggressive"}),
+    "dense squeezenet": (
+        lambda: dense("squeezenet1_0").bind(N=1), {"H": (224, 400), "W": (224, 300)}, {"fuse": "steps"},
+    ),
+    "dense densenet": (
+        lambda: dense("densenet121").bind(N=1), {"H": (224, 260), "W": (224, 256)}, {"fuse": "steps"},
+    ),
+}  # fmt: skip
+
+
 @functools.cache
 def planned(name: str) -> SymbolicPlan:
     """The plan of a network."""
     make, ranges = NETWORKS[name]
     return symbolic_plan(make(), ranges)
+
+
+@functools.cache
+def fused(name: str) -> SymbolicPlan:
+    """One with bodies, fused steps and strips."""
+    make, ranges, options = FUSED[name]
+    return symbolic_plan(make(), ranges, **options)
+
+
+def drawn(ranges: Ranges, count: int, seed: str) -> list[dict[str, int]]:
+    """The corners of the range, and sizes drawn from it."""
+    generator = random.Random(seed)
+    corners = [{key: end[side] for key, end in ranges.items()} for side in (0, 1)]
+    more = [{key: generator.randint(*ends) for key, ends in ranges.items()} for _ in range(count - len(corners))]
+    return corners + more
 
 
 def number(dim: Dim, dims: dict[str, int]) -> int:
@@ -94,12 +142,7 @@ def number(dim: Dim, dims: dict[str, int]) -> int:
 
 def bindings(name: str) -> list[dict[str, int]]:
     """The corners of the range, and sizes drawn from it."""
-    generator = random.Random(name)
-    ranges = NETWORKS[name][1]
-    corners = [{key: end[side] for key, end in ranges.items()} for side in (0, 1)]
-    return corners + [
-        {key: generator.randint(*ends) for key, ends in ranges.items()} for _ in range(BINDINGS - len(corners))
-    ]
+    return drawn(NETWORKS[name][1], BINDINGS, name)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -250,3 +293,127 @@ def test_equal_at_the_upper_end_alone() -> None:
         symbolic_plan(graph, {"H": (1, 1), "W": (1, 1)})
     assert (caught.value.code, "pooled and sum" in str(caught.value)) == ("plan-form", True)
     assert symbolic_plan(graph, {"H": (1, 1), "W": (1, 1)}, in_place=False).arena_bytes({"H": 1, "W": 1}) > 0
+
+
+# Bodies, fused steps, strips
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_fifty_bindings_of_fused_steps(name: str) -> None:
+    """Slices at distances that depend on the sizes, strips of open width: each proved, of the arena that was told."""
+    found = fused(name)
+    for dims in drawn(FUSED[name][1], 6 if name.startswith("dense") else BINDINGS, name):
+        plan, fixed = found.at(dims), found.at(dims, fixed=True)
+        assert plan.arena_bytes == found.arena_bytes(dims)
+        assert found.formula is None or plan.arena_bytes == max(number(dim, dims) for dim in found.formula)
+        assert plan.arena_bytes <= fixed.arena_bytes <= found.arena_most
+        assert [step.nodes for step in plan.steps] == [step.nodes for step in found.upper.steps]
+        assert {storage.offset for storage in fixed.storages if storage.aligned} or not fixed.storages
+    assert any(len(step.nodes) > 1 for step in found.upper.steps) or FUSED[name][2].get("fuse") is None
+
+
+@pytest.mark.parametrize("name", [name for name in FUSED if not name.startswith("dense")])
+def test_the_oracle_agrees_on_fused_steps(name: str) -> None:
+    """Bytes followed one by one at fifty sizes, small ones, as that takes long; and run, bit for bit, at some."""
+    found, ranges = fused(name), FUSED[name][1]
+    small = {key: (least, min(most, least + 30)) for key, (least, most) in ranges.items()}
+    for index, dims in enumerate(drawn(small, BINDINGS, name)):
+        graph, plan = found.graph.bind(**dims), found.at(dims, fixed=index % 2 == 1)
+        assert complaint(graph, plan.to_json()) is None
+        if index % 10 == 0:
+            feed = models.random_input(graph, index)
+            free = graph.run(feed)
+            for value, array in graph.run(feed, plan=plan, poison=True).items():
+                np.testing.assert_array_equal(array, free[value])
+
+
+def test_slices_are_bodies() -> None:
+    """What is told about are really slices that lie fixed to each other, and strips."""
+    found = fused("branches")
+    assert len(set(found.lifted.bodies)) < len(found.sizes)
+    assert any(begin != 0 for begin in found.lifted.begins)
+    assert found.lifted.strips
+    assert all(str(strips.bytes) != "0" for strips in found.lifted.strips.values())
+
+
+def test_bases_are_fixed() -> None:
+    """Bodies stay where they are for the whole range, slices move within them."""
+    found = fused("branches")
+    bodies = found.lifted.bodies
+    for dims in drawn(FUSED["branches"][1], 10, "bases"):
+        plan = found.at(dims, fixed=True)
+        for index, storage in enumerate(plan.storages):
+            begin = number(found.lifted.begins[index], dims)
+            assert storage.offset == found.fixed_bases[bodies[index]] + begin
+
+
+@pytest.mark.parametrize("fuse", ["none", "steps"])
+def test_workspace(fuse: str) -> None:
+    """Worked out for the sizes that are asked for; at most, where all of them can be tried."""
+    found = symbolic_plan(branches(), {"H": (12, 14), "W": (19, 21)}, fuse=fuse, workspace="today")
+    assert found.formula is None
+    for dims in drawn({"H": (12, 14), "W": (19, 21)}, 6, "workspace"):
+        plan = found.at(dims)
+        assert plan.arena_bytes == found.arena_bytes(dims) <= found.arena_most
+        assert found.at(dims, fixed=True).arena_bytes <= found.arena_most
+        alone = found.graph.bind(**dims).plan(fuse=fuse, workspace="today")
+        assert plan.workspace_bytes == alone.workspace_bytes
+        assert complaint(found.graph.bind(**dims), plan.to_json()) is None
+    wide = symbolic_plan(branches(), {"H": (12, 80), "W": (12, 80)}, fuse=fuse, workspace="today")
+    assert wide.at({"H": 33, "W": 44}).arena_bytes == wide.arena_bytes({"H": 33, "W": 44})
+    assert "all sizes can be tried" in str(wide)
+    with pytest.raises(CnnirError) as caught:
+        wide.at({"H": 33, "W": 44}, fixed=True)
+    assert caught.value.code == "plan-form"
+
+
+def test_ways_of_a_profile_are_of_one_size() -> None:
+    """Rows at a time, tiles: chosen for the sizes that were planned."""
+    with pytest.raises(CnnirError) as caught:
+        symbolic_plan(branches(), {"H": (12, 18), "W": (30, 40)}, workspace="server")
+    assert caught.value.code == "plan-form"
+
+
+def test_what_is_contiguous_at_the_upper_end_alone() -> None:
+    """Slices of a batch of one are; where the batch is open they are copied, in the plan that is kept."""
+    builder = GraphBuilder("cut")
+    x = builder.input("image", ("N", 4, "H", "H"))
+    left, right = (builder.conv(x, 3, kernel=1) for _ in range(2))
+    graph = builder.build(builder.conv(builder.concat(left, right), 2, kernel=1))
+    found = symbolic_plan(graph, {"N": (1, 3), "H": (1, 9)}, fuse="steps")
+    assert found.at({"N": 2, "H": 5}).arena_bytes > 0
+    assert len(set(found.lifted.bodies)) == len(found.sizes)
+    alone = symbolic_plan(graph, {"N": (1, 1), "H": (1, 9)}, fuse="steps")
+    assert len(set(alone.lifted.bodies)) < len(alone.sizes)
+
+
+def test_json_follows_its_schema() -> None:
+    """Formulas that can be read back, bases, and the plan at the upper ends."""
+    schema = Path(__file__).parents[2] / "docs/schema/cnnir.symbolic-plan-1.schema.json"
+    for found in (fused("branches"), planned("residual")):
+        document = json.loads(found.to_json())
+        jsonschema.validate(document, json.loads(schema.read_text()))
+        assert [parse_dim(storage["bytes"]) for storage in document["storages"]] == list(found.sizes)
+        assert document["arena_most"] == found.arena_most
+        assert document["upper"] == json.loads(found.upper.to_json())
+
+
+def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The formula is printed; what is about known sizes is refused in one line."""
+    path = tmp_path / "branches.onnx"
+    save(branches(), path)
+    arguments = ["plan", str(path), "--range", "H=5:90", "--range", "W=7:120", "--fuse", "steps"]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == f"{fused('branches')}\n"
+    assert main([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["arena_most"] == fused("branches").arena_most
+    for more, code in (
+        (["--steps"], "usage"),
+        (["--budget", "1MiB"], "usage"),
+        (["--range", "H=1:2"], "usage"),
+        (["--range", "H=1-2"], "usage"),
+        (["--range", "K=1:2"], "symbol-unknown"),
+    ):
+        assert main([*arguments, *more]) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n"), f"[{code}]" in err) == ("", 1, True)

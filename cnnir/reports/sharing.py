@@ -1,7 +1,8 @@
-"""Which values share storage: views, and elementwise results written over an operand that dies.
+"""Which values a table shows to share storage: views, and elementwise results written over an operand that dies.
 
-The result is a set of storages, each a chain of values that lie in the same bytes one after the other (in place) or at
-once (views). Weights take no storage. Rules, for a given order of the nodes:
+A plan decides that anew, and by more (`cnnir.passes.memory.forming`); but it needs sizes. A table may have none: this
+rests on types alone, each node a step in the order in which it stands. The result is a set of storages, each a chain of
+values that lie in the same bytes one after the other (in place) or at once (views). Weights take no storage.
 
 - The only output of a view op (Reshape, Flatten, Dropout without mask, ...) lies where its operand lies.
 - The output of an elementwise op takes over the bytes of an operand of the same type when nothing in those bytes is

@@ -8,7 +8,8 @@ from cnnir.dims import UNKNOWN, symbol
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Value
 from cnnir.ops import Add, Concat, Dropout, Flatten, Identity, MaxPool, Mul, Op, Relu, Reshape, Sigmoid, Sum, Transpose
-from cnnir.passes.memory import Sharing, known_bytes, share
+from cnnir.passes.memory import known_bytes
+from cnnir.reports.sharing import Sharing, share
 from cnnir.types import DType, TensorType, Type, UnknownType
 from cnnir.weights import Array, Fill
 from tests.random_graphs import random_graph
