@@ -151,6 +151,7 @@ def _planning(options: Namespace) -> dict[str, Any]:
         "order": options.order,
         "fuse": options.fuse,
         "concat": True if options.concat else None,
+        "views": not options.no_views,
         "alignment": options.alignment,
         "in_place": not options.no_in_place,
         "count_inputs": not options.no_inputs,

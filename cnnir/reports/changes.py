@@ -232,7 +232,9 @@ def _plan_changes(plan: MemoryPlan, options: Mapping[str, Any]) -> Iterator[_Cha
     words = {"steps": "fuse nodes into steps", "aggressive": "fuse chains of convolutions too"}
     for fuse in _LEVELS[level + 1 :]:
         yield _Change(words[fuse], "memory", {"fuse": fuse})
-    if asked["concat"] is False or (asked["concat"] is None and asked["fuse"] == "none"):
+    if not asked["views"]:
+        yield _Change("let parts of values be views", "memory", {"views": True})
+    elif asked["concat"] is False or (asked["concat"] is None and asked["fuse"] == "none"):
         yield _Change("write concatenations without a copy", "memory", {"concat": True})
     yield from _with_the_caller(asked)
     if plan.bounds["placement"].status != "optimal":

@@ -8,6 +8,7 @@ _SWITCHES = {
     ("in_place", False): "--no-in-place",
     ("count_inputs", False): "--no-inputs",
     ("count_outputs", False): "--no-outputs",
+    ("views", False): "--no-views",
     ("concat", True): "--concat",
 }
 

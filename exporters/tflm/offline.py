@@ -157,7 +157,7 @@ def _require_whole(where: str, step: Step, values: dict[str, Placed]) -> None:
             if meet and not empty and (written.offset, written.end) != (read.offset, read.end):
                 _fail(
                     f"{written.name} lies over a part of {read.name}, and an operator would copy there", where,
-                    hint="Slices and Splits are views in a plan, Concats when it is asked for (concat, fuse)",
+                    hint="plan with views=False (--no-views): what is cut or concatenated is copied",
                 )  # fmt: skip
 
 

@@ -198,10 +198,11 @@ class _Question:
 
 def _formation(graph: Graph, fuse: Fuse, options: Mapping[str, Any]) -> Formation:
     """The problem with all that may share bytes: what needs too much here does so whatever the planner gives up."""
-    concat = options.get("concat")
+    concat, views = options.get("concat"), bool(options.get("views", True))
     choices = Choices(
         fuse=fuse,
-        concat=fuse != "none" if concat is None else bool(concat),
+        concat=fuse != "none" and views if concat is None else bool(concat),
+        views=views,
         in_place=bool(options.get("in_place", True)),
         count_inputs=bool(options.get("count_inputs", True)),
         count_outputs=bool(options.get("count_outputs", True)),

@@ -35,6 +35,7 @@ def plan(
     order: str | Sequence[str] = "auto",
     fuse: Fuse = "none",
     concat: bool | None = None,
+    views: bool = True,
     alignment: int = DEFAULT_ALIGNMENT,
     in_place: bool = True,
     count_inputs: bool = True,
@@ -54,6 +55,8 @@ def plan(
         fuse: ``none`` for a step a node, as most runtimes execute them; ``steps`` for fused steps: epilogues,
             prologues, accumulating sums, pooling in strips; ``aggressive`` for chains of convolutions as well.
         concat: Whether producers write into their slice of a concatenation; when None, if steps are fused.
+        views: Whether what is cut out of a value (Split, Slice) or put together of several (Concat) may be bytes of
+            theirs; else it is copied, for runtimes that cannot take it. A whole value may be another one all the same.
         alignment: Every storage starts at a multiple of this many bytes, slices of larger values apart; a power of two.
         in_place: Whether elementwise results may be written over operands.
         count_inputs: Whether the graph's inputs lie in the arena, or with the caller.
@@ -72,6 +75,7 @@ def plan(
         CnnirError: ``dims-unbound`` or ``size-unknown`` naming the value that has no size, ``order``, ``fuse``,
             ``order-nodes`` or ``order-dependency``, ``alignment``, ``plan-empty``; ``pools``, ``pools-full`` when it is
             proved that the memories cannot hold this order, ``pools-unknown`` when nothing was found or proved;
+            ``views-option`` for a concatenation without a copy where nothing may be part of another value;
             ``workspace-option``, or ``workspace-unknown`` naming the node whose workspace is not known.
     """
     counting = Counting.of(workspace, tolerance)
@@ -79,8 +83,8 @@ def plan(
         if counting.profile is not None:
             raise CnnirError("workspace-option", "the ways of a profile are chosen for one arena", got=counting.name)
         asked = partial(
-            plan, graph, fuse=fuse, concat=concat, alignment=alignment, in_place=in_place, count_inputs=count_inputs,
-            count_outputs=count_outputs, workspace=workspace,
+            plan, graph, fuse=fuse, concat=concat, views=views, alignment=alignment, in_place=in_place,
+            count_inputs=count_inputs, count_outputs=count_outputs, workspace=workspace,
         )  # fmt: skip
         orders = (order, "file") if isinstance(order, str) and order != "file" else (order,)
         return plan_in_pools(graph, (asked(order=each) for each in orders), pools or (), weights)
@@ -89,13 +93,16 @@ def plan(
         raise CnnirError("fuse", "no such level of fusing", expected="none, steps or aggressive", got=fuse)
     if not graph.nodes:
         raise CnnirError("plan-empty", "a graph without nodes has nothing to plan", got=graph.name)
-    concats = [True, False] if concat is None and fuse != "none" else [bool(concat)]
-    ways = [Choices(fuse, each, in_place, count_inputs, count_outputs, counting=counting) for each in concats]
+    if concat and not views:
+        raise CnnirError("views-option", "a concatenation without a copy consists of views", expected="views=True")
+    concats = [True, False] if concat is None and views and fuse != "none" else [bool(concat)]
+    ways = [Choices(fuse, each, views, in_place, count_inputs, count_outputs, counting=counting) for each in concats]
     best = in_less_time(best_attempt(graph, ways, order, alignment), alignment)
     result = _write(graph, best, alignment, {
         "order": order if isinstance(order, str) else "given",
         "fuse": fuse,
         "concat": best.formation.choices.concat,
+        "views": views,
         "alignment": alignment,
         "in_place": in_place,
         "count_inputs": count_inputs,

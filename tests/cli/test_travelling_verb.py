@@ -7,7 +7,7 @@ import pytest
 import cnnir
 from cnnir.cli import main
 from cnnir.exporters.c import header
-from cnnir.exporters.onnx import read_plan
+from cnnir.exporters.onnx import read_plan, save
 from cnnir.exporters.tflm import offline_plan
 from tests import models
 
@@ -70,6 +70,19 @@ def test_header_and_offline_plan(tmp_path: Path, capsys: pytest.CaptureFixture[s
     found = offline_plan(plan, [*reversed(list(plan.values)), "weights"])
     assert tflm.read_bytes() == found.to_bytes()
     assert (tmp_path / "plan.bin.csv").read_text() == found.table()
+
+
+def test_views_of_parts_are_copied_for_the_offline_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A channel shuffle that is cut apart: refused with the way out, which works."""
+    builder = cnnir.GraphBuilder("shuffle")
+    left, right = builder.split(builder.relu(builder.input("image", (1, 4, 3, 3))), (2, 2))
+    model, tflm = tmp_path / "shuffle.onnx", tmp_path / "plan.bin"
+    save(builder.build(builder.concat(builder.sigmoid(right), left)), model)
+    code, _, err = run(capsys, model, "--tflm", tflm)
+    assert (code, "--no-views" in err, tflm.exists()) == (2, True, False)
+    assert run(capsys, model, "--tflm", tflm, "--no-views")[0] == 0
+    assert tflm.exists()
+    assert run(capsys, model, "--no-views", "--concat")[2].strip().endswith("[views-option]")
 
 
 def test_what_cannot_be_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

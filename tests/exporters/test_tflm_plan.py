@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,10 +14,12 @@ from cnnir.errors import CnnirError
 from cnnir.exporters.onnx import read, read_plan, write
 from cnnir.exporters.tflm import METADATA, offline_plan
 from cnnir.graph import Graph
-from cnnir.ops import Softmax, Split
-from cnnir.plan import MemoryPlan
+from cnnir.ops import Concat, Slice, Softmax, Split
+from cnnir.passes.memory import fits
+from cnnir.plan import JOIN, MemoryPlan
 from tests import models
 from tests.interpreter.drawing import Case
+from tests.plan.oracle import complaint
 from tests.plan.plans import figures_mended, first_piece, with_piece, with_storage
 from tests.plan.samples import SAMPLES
 from tests.random_graphs import random_graph
@@ -69,6 +72,56 @@ def test_a_models_own_tensors(seed: int) -> None:
     assert (version, subgraph, count) == (0, 2, len(names))
     assert offsets == [expected_offset(plan, name) if name in plan.values else -1 for name in names]
     assert all(offset % 16 == 0 for offset in offsets if offset >= 0)
+
+
+def cut_up() -> Graph:
+    """Parts of a value and of parts, put together again, some of them twice."""
+    builder = cnnir.GraphBuilder("cut up")
+    x = builder.relu(builder.conv(builder.input("image", (1, 3, 9, 8)), 6, kernel=3))
+    first, second, third = builder.split(x, (1, 2, 3))
+    joined = builder.concat(third, builder.relu(first), builder.concat(second, x))
+    (part,) = builder.graph.add_node(Slice((2,), (9,), (1,), (1,)), [joined]).outputs
+    return builder.build(builder.sigmoid(part), builder.relu(joined))
+
+
+@pytest.mark.parametrize("make", [cut_up, lambda: cnnir.load(models.path("inception_v1")).bind()])
+def test_parts_that_are_copied(make: Callable[[], Graph]) -> None:
+    """With ``views=False`` each operator has its result for itself, or exactly over an operand: and that runs."""
+    graph = make()
+    plan = graph.plan(views=False)
+    found = {tensor.name: tensor for tensor in offline_plan(plan).tensors}
+    for node in graph.nodes:
+        if isinstance(node.op, Split | Slice | Concat):
+            places = [found[value.name] for value in (*node.operands, *node.outputs) if value.name in found]
+            spans = sorted({(place.offset, place.offset + place.bytes) for place in places})
+            assert all(low[1] <= high[0] for low, high in pairwise(spans))
+    with pytest.raises(CnnirError) as caught:
+        offline_plan(graph.plan(concat=True))
+    assert "views=False" in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_networks_without_views_of_parts(seed: int) -> None:
+    """Whatever is cut and concatenated; each byte is what it has to be, and the arena no smaller than with views."""
+    graph = random_graph(np.random.default_rng([seed, 8]), 20)
+    plan = graph.plan(views=False)
+    offline_plan(plan)
+    assert complaint(graph, plan.to_json()) is None
+    assert not any(step.algorithm == JOIN for step in plan.steps)
+    feed = models.random_input(graph, seed)
+    free = graph.run(feed)
+    for name, array in graph.run(feed, plan=plan, poison=True).items():
+        np.testing.assert_array_equal(array, free[name])
+
+
+def test_views_are_not_asked_for_and_forbidden_at_once() -> None:
+    """A concatenation without a copy consists of views; fused steps copy theirs."""
+    with pytest.raises(CnnirError) as caught:
+        cut_up().plan(views=False, concat=True)
+    assert caught.value.code == "views-option"
+    plan = cut_up().plan(views=False, fuse="steps")
+    assert (plan.options["views"], plan.options["concat"]) == (False, False)
+    assert fits(cut_up(), plan.arena_bytes, views=False).verdict == "fits"
 
 
 def test_name_of_the_metadata() -> None:

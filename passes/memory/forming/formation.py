@@ -72,7 +72,7 @@ class _Former:
         found: dict[Node, tuple[Part, ...]] = {}
         read = set(self.kept)
         for node in reversed(self.graph.nodes):
-            parts = view_parts(node, concat=self.choices.concat)
+            parts = view_parts(node, concat=self.choices.concat, cuts=self.choices.views)
             leaves = not self.choices.count_outputs and any(value in self.kept for value in node.outputs)
             concat = node.op.kind == "Concat"
             # What the caller keeps is written to him, and what nobody reads is not worth a place in a frame.

@@ -18,6 +18,7 @@ class Choices:
     Attributes:
         fuse: Which nodes are one step.
         concat: Whether producers write into their slice of a concatenation.
+        views: Whether parts of a value may be values of their own: what is cut out of another, or put together.
         in_place: Whether results are written over operands that die.
         count_inputs, count_outputs: Whether they lie in the arena, or with the caller.
         apart: (operand, result) pairs that are not written over each other after all.
@@ -28,6 +29,7 @@ class Choices:
 
     fuse: Fuse = "none"
     concat: bool = False
+    views: bool = True
     in_place: bool = True
     count_inputs: bool = True
     count_outputs: bool = True

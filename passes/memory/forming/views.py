@@ -32,12 +32,13 @@ class Part:
     bytes: int
 
 
-def view_parts(node: Node, *, concat: bool) -> tuple[Part, ...]:
+def view_parts(node: Node, *, concat: bool, cuts: bool) -> tuple[Part, ...]:
     """The parts of which the outputs consist; none for a node that computes something, or moves bytes.
 
     Args:
         node: All its types known.
         concat: Whether a concatenation may consist of its operands. Operands that are weights have no part.
+        cuts: Whether a Split or Slice may show parts of its operand.
     """
     op, operand = node.op, node.inputs[0] if node.inputs else None
     if isinstance(op, Concat):
@@ -45,9 +46,9 @@ def view_parts(node: Node, *, concat: bool) -> tuple[Part, ...]:
     if operand is None or operand.weight is not None:
         return ()
     if isinstance(op, Split):
-        return _split_parts(node, operand, op.axis)
+        return _split_parts(node, operand, op.axis) if cuts else ()
     if isinstance(op, Slice):
-        return _slice_parts(node, operand, op.ranges(shape_of(operand)))
+        return () if not cuts else _slice_parts(node, operand, op.ranges(shape_of(operand)))
     if len(node.outputs) == 1 and (op.view or _keeps_order(op, operand)):
         return (Part(node.output, operand, 0, 0, known_bytes(operand)),)
     return ()
