@@ -23,15 +23,8 @@ from typing import Literal, TypeAlias
 from cnnir.graph import Graph, Node, Value
 from cnnir.ops import LRN
 from cnnir.ops.opaque import Opaque
-from cnnir.passes.memory.forming.kinds import (
-    COMPUTING,
-    MOVING,
-    is_epilogue,
-    is_pointwise,
-    is_pool,
-    shape_like,
-    stored_operands,
-)
+from cnnir.passes.memory.forming.epilogues import Epilogues, Growth
+from cnnir.passes.memory.forming.kinds import COMPUTING, MOVING, is_pointwise, is_pool, stored_operands
 from cnnir.passes.memory.forming.strips import Strip, chain_strip, is_depthwise, pool_strip
 from cnnir.passes.memory.forming.views import Part
 from cnnir.passes.memory.sizes import known_bytes
@@ -113,14 +106,6 @@ def fuse(
 
 
 @dataclass
-class _Growth:
-    """Nodes absorbed behind a value, up to the last place where one value alone is needed further on."""
-
-    nodes: tuple[Node, ...]
-    result: Value
-
-
-@dataclass
 class _Builder:
     graph: Graph
     views: Mapping[Node, Sequence[Part]]
@@ -128,16 +113,13 @@ class _Builder:
     unchained: frozenset[str] = frozenset()
     groups: list[Group] = field(default_factory=list)
     meetings: list[Meeting] = field(default_factory=list)
-    unstored: set[Value] = field(default_factory=set)
-    taken: set[Node] = field(default_factory=set)
     group_of: dict[Value, int] = field(default_factory=dict)
     """For the result of a group, its index."""
-    outputs: frozenset[Value] = frozenset()
-    position: dict[Node, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.outputs = frozenset(self.graph.outputs)
-        self.position = {node: index for index, node in enumerate(self.graph.nodes)}
+        self.epilogues = Epilogues(self.graph)
+        self.outputs, self.position = self.epilogues.outputs, self.epilogues.position
+        self.taken, self.unstored = self.epilogues.taken, self.epilogues.unstored
 
     def done(self) -> Fusion:
         return Fusion(tuple(self.groups), tuple(self.meetings), frozenset(self.unstored))
@@ -168,7 +150,7 @@ class _Builder:
         self._core(node)
 
     def _core(self, node: Node) -> None:
-        growth = self._grow(node.output)
+        growth = self.epilogues.grow(node.output)
         nodes = (node, *growth.nodes)
         if self._stays_unstored(nodes, growth.result):
             self.taken.update(nodes)
@@ -183,7 +165,7 @@ class _Builder:
             strip = chain_strip(reader, nodes)
             assert strip is not None  # noqa: S101  or it would not be chained
             held = strip if held is None else held.beside(strip)
-            growth = self._grow(reader.output)
+            growth = self.epilogues.grow(reader.output)
             nodes, result = (*nodes, reader, *growth.nodes), growth.result
             if not is_depthwise(reader):
                 return nodes, held
@@ -202,7 +184,7 @@ class _Builder:
             return None
         if chain_strip(reader, nodes) is None or len(stored_operands(reader)) != 1:
             return None
-        growth = self._grow(reader.output)
+        growth = self.epilogues.grow(reader.output)
         if not is_depthwise(reader) and self._pool_behind((*nodes, reader, *growth.nodes), growth.result) is not None:
             return None
         if not is_depthwise(reader) and self._chains_better(reader, growth, known_bytes(result)):
@@ -218,7 +200,7 @@ class _Builder:
         if pool is None:
             return nodes, None
         strip = pool_strip(pool, nodes, channels=any(isinstance(node.op, LRN) for node in nodes))
-        return (*nodes, pool, *self._grow(pool.output).nodes), strip
+        return (*nodes, pool, *self.epilogues.grow(pool.output).nodes), strip
 
     def _add(self, nodes: tuple[Node, ...], strip: Strip | None = None) -> None:
         self.groups.append(Group(nodes, strip))
@@ -234,47 +216,10 @@ class _Builder:
         """Whether a concatenation has something to write is known only when its slices have found their places."""
         return node.op.kind == "Concat"
 
-    def _chains_better(self, reader: Node, growth: _Growth, held: int) -> bool:
+    def _chains_better(self, reader: Node, growth: Growth, held: int) -> bool:
         """What adds to its result cannot hand it on in strips, and that may be the result better not stored."""
         larger = known_bytes(growth.result) > held
         return larger and self._chained((reader, *growth.nodes), growth.result) is not None
-
-    # Epilogues
-
-    def _grow(self, start: Value, *, alone: bool = False) -> _Growth:
-        """Everything behind a value that can be applied before it is written; `alone`: reading nothing else stored."""
-        inside: dict[Value, None] = {start: None}
-        region: list[Node] = []
-        committed = _Growth((), start)
-        while (node := self._absorbable(inside, region, alone=alone)) is not None:
-            region.append(node)
-            inside[node.output] = None
-            open_values = [value for value in inside if self._escapes(value, region)]
-            if open_values == [node.output]:
-                committed = _Growth(tuple(region), node.output)
-        return committed
-
-    def _absorbable(self, inside: dict[Value, None], region: list[Node], *, alone: bool) -> Node | None:
-        if any(value in self.outputs for value in inside):
-            return None
-        users = {user for value in inside for user in value.users if user not in region and user not in self.taken}
-        for user in sorted(users, key=self.position.__getitem__):
-            if is_epilogue(user) and self._fits(user, inside, alone=alone):
-                return user
-        return None
-
-    def _fits(self, node: Node, inside: dict[Value, None], *, alone: bool) -> bool:
-        """What it reads of the region has its output's shape, and whatever else it reads is smaller."""
-        for value in stored_operands(node):
-            if value in inside:
-                if not shape_like(value, node.output):
-                    return False
-            elif alone or shape_like(value, node.output) or value in self.unstored:
-                return False
-        return True
-
-    def _escapes(self, value: Value, region: list[Node]) -> bool:
-        return value in self.outputs or any(user not in region for user in value.users)
 
     # Meetings
 
@@ -297,7 +242,7 @@ class _Builder:
         if len(direct) == 1 and self._takes_all(direct[0], node, pair):
             return True
         # Either operand may come last, so the epilogue can rest on nothing that is not there before both.
-        nodes = (node, *self._grow(node.output, alone=True).nodes)
+        nodes = (node, *self.epilogues.grow(node.output, alone=True).nodes)
         self.taken.update(nodes)
         self.unstored.update(other.output for other in nodes[:-1])
         self.meetings.append(Meeting(nodes, pair, groups))
@@ -314,7 +259,7 @@ class _Builder:
 
     def _takes_all(self, index: int, node: Node, pair: tuple[Value, Value]) -> bool:
         """The group of the one operand does all of it: where it reads the other operand anyway, or pools the result."""
-        group, growth = self.groups[index], self._grow(node.output)
+        group, growth = self.groups[index], self.epilogues.grow(node.output)
         whole = (*group.nodes, node, *growth.nodes)
         reads_both = not set(self._read_by(group.nodes)).isdisjoint(pair)
         # What is added up from blocks of channels is there only in the end: too late for pooling in strips.
