@@ -73,7 +73,7 @@ def judged(seed: int) -> tuple[Counter[str], list[str]]:
 
 def _planned(graph: Graph, rng: np.random.Generator) -> MemoryPlan:
     """The planner's plan, asked for at random."""
-    fuse: tuple[Literal["none"], Literal["steps"], Literal["steps"]] = ("none", "steps", "steps")
+    fuse: tuple[Literal["none"], Literal["steps"], Literal["aggressive"]] = ("none", "steps", "aggressive")
     return graph.plan(
         order="auto" if rng.integers(2) else "file",
         fuse=fuse[int(rng.integers(3))],

@@ -13,6 +13,7 @@ from typing import TypeVar
 from cnnir.errors import CnnirError
 from cnnir.passes.base import Pass
 from cnnir.passes.bottleneck import Bottleneck, MergeLinear
+from cnnir.passes.conv_through_concat import ConvThroughConcat
 from cnnir.passes.dead_code import DeadCode
 from cnnir.passes.fc_to_conv import FcToConv
 from cnnir.passes.fold import Fold, FoldSettings
@@ -41,6 +42,7 @@ BUILT_IN: tuple[type[Pass], ...] = (
     CancelTransposes,
     CommonSubexpressions,
     ComposeOps,
+    ConvThroughConcat,
     Cut,
     DeadCode,
     FcToConv,

@@ -16,7 +16,7 @@ from typing import NoReturn
 from cnnir.dims import Dim, UnknownDim, bind, bounds, decide_at_least, is_known, product
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import LRN, Concat, Conv, Slice, Split, Transpose
+from cnnir.ops import Concat, Conv, Slice, Split, Transpose
 from cnnir.ops.pooling import Pool
 from cnnir.passes.memory.forming.kinds import is_pool
 from cnnir.passes.memory.forming.strips import CHANNELS, MAPS
@@ -273,11 +273,14 @@ class _Lifter:
         if step.scratch is None or not step.scratch.strips:
             return None
         nodes = [self.graph.node(name) for name in step.nodes]
-        held = [self._strip(reader, nodes) for reader in self._readers(nodes)]
-        total = sum((strip.bytes for strip in held), start=0)
-        if not held or self._planned(total) != step.scratch.strips:
+        readers = list(self._readers(nodes))
+        ways = [[self._strip(reader, whole=whole) for reader in readers] for whole in (False, True)]
+        totals = [sum((strip.bytes for strip in way), start=0) for way in ways]
+        planned = [self._planned(total) for total in totals]
+        if not readers or step.scratch.strips not in planned:
             _refuse("the strips of the step at other sizes are not known", step.nodes[0])
-        return Strips(total, held[0].tile)
+        way = planned.index(step.scratch.strips)
+        return Strips(totals[way], ways[way][0].tile)
 
     def _readers(self, nodes: list[Node]) -> Iterator[Node]:
         """The nodes that read, by windows, what rests on other windows and is not stored."""
@@ -290,7 +293,8 @@ class _Lifter:
             if windows or rests:
                 resting.update(value for value in node.outputs if value.name not in self.stored)
 
-    def _strip(self, reader: Node, nodes: list[Node]) -> Strips:
+    def _strip(self, reader: Node, *, whole: bool) -> Strips:
+        """What is held of the reader's operand: blocks of channels, or the whole depth."""
         operand, op = reader.operands[0], reader.op
         shape = _shape(operand)
         if len(shape) != MAPS:
@@ -301,8 +305,6 @@ class _Lifter:
             rows = self._at_most(height, op.dilations[0] * (_shape(reader.operands[1])[2] - 1) + 1)
         elif isinstance(op, Pool):
             rows = self._at_most(height, (op.dilations or (1,))[0] * (op.kernel_shape[0] - 1) + 1)
-        before = nodes[: nodes.index(reader)]
-        whole = is_pool(reader) and any(isinstance(node.op, LRN) for node in before)
         channels = depth if whole else self._at_most(depth, CHANNELS)
         return Strips(rows * width * channels * _itemsize(operand), (rows, channels))
 

@@ -3,27 +3,36 @@
 from typing import Any
 
 from cnnir.graph import Graph
+from cnnir.passes.conv_through_concat import ConvThroughConcat
+from cnnir.passes.memory.forming import Fuse
 from cnnir.passes.memory.planner import plan
 from cnnir.passes.pool_through_concat import PoolThroughConcat
 from cnnir.plan import MemoryPlan
 
 
-def plan_rewritten(graph: Graph, **options: Any) -> tuple[Graph, MemoryPlan]:
-    """The lower of two plans: of the graph as it is, and with pooling pushed through its concatenations.
+def plan_rewritten(graph: Graph, *, fuse: Fuse = "none", **options: Any) -> tuple[Graph, MemoryPlan]:
+    """The lowest of some plans: of the graph as it is, and with pooling pushed through its concatenations.
 
-    A plan belongs to one graph, by its digest; so the graph that was planned is returned with it. Both give the same
-    values to the bit.
+    Where convolutions are chained, also with convolutions of concatenations added up part by part. A plan belongs to
+    one graph, by its digest; so the graph that was planned is returned with it. Pooling gives the same values to the
+    bit, sums of parts but for float error.
 
     Args:
         graph: All dims known; left as it is.
-        options: What `plan` takes.
+        fuse: As `plan` takes it.
+        options: What `plan` takes beside.
 
     Raises:
         CnnirError: as `plan` does.
     """
-    asked = plan(graph, **options)
-    rewritten = graph.apply(PoolThroughConcat())
-    if not rewritten.modified:
-        return graph, asked
-    other = plan(rewritten.graph, **options)
-    return (rewritten.graph, other) if other.arena_bytes < asked.arena_bytes else (graph, asked)
+    best = graph, plan(graph, fuse=fuse, **options)
+    for rewrite in (PoolThroughConcat(), ConvThroughConcat()):
+        if isinstance(rewrite, ConvThroughConcat) and fuse != "aggressive":
+            continue
+        rewritten = graph.apply(rewrite)
+        if rewritten.modified:
+            graph = rewritten.graph
+            other = plan(graph, fuse=fuse, **options)
+            if other.arena_bytes < best[1].arena_bytes:
+                best = graph, other
+    return best

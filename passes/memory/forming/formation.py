@@ -38,7 +38,7 @@ class _Former:
         self.kept = {value for value in graph.outputs if value.weight is None}
         self.given = set(graph.inputs)
         self.parts = self._views()
-        self.fusion = fuse(graph, choices.fuse, self.parts, choices.unchained)
+        self.fusion = fuse(graph, choices.fuse, self.parts, choices.chains)
         self.frames = Frames()
         self.copies: dict[Node, tuple[Value, ...]] = {}
         self.readers: dict[Value, list[int]] = {}

@@ -5,15 +5,14 @@
 - **Meeting**: a sum of two results, neither of them read by anyone else, is accumulated: whichever runs last adds to
   what the first has written. One of the two may be a stored value with other readers: a residual.
 - **Strip**: pooling of a result that nobody else reads takes it row by row, so that it is never stored.
-- **Chain** (``aggressive`` alone): a convolution takes the result of another one in strips of rows and channels: a
-  depthwise one makes the channels that it reads, any other one adds what each block of channels gives. Its operand is
-  needed for longer, so a chain is taken only where that is no loss by itself; in a network it can be one.
+- **Chain** (``aggressive`` alone): convolutions and poolings take each other's results in strips: see `chains`. The
+  operands of the first are needed for longer, so in a network a chain can be a loss.
 - **Prologue**: what is worked out point by point, or moved, for readers that all compute is worked out by each of them
   as it reads. Padding and transposition are such moves: no copy is stored.
 
 Chains apart, none of these makes the live bytes of the best order larger. Epilogues and accumulating sums are what
 OpenVINO and oneDNN do behind a convolution; prologues are DenseNet's (Pleiss et al., "Memory-Efficient Implementation
-of DenseNets", 2017); for chains see Alwani et al., "Fused-Layer CNN Accelerators" (2016).
+of DenseNets", 2017).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,11 +20,12 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from cnnir.graph import Graph, Node, Value
-from cnnir.ops import LRN
+from cnnir.ops import LRN, Conv
 from cnnir.ops.opaque import Opaque
-from cnnir.passes.memory.forming.epilogues import Epilogues, Growth
+from cnnir.passes.memory.forming.chains import Chains, Stage, Wish
+from cnnir.passes.memory.forming.epilogues import Epilogues
 from cnnir.passes.memory.forming.kinds import COMPUTING, MOVING, is_pointwise, is_pool, stored_operands
-from cnnir.passes.memory.forming.strips import Strip, chain_strip, is_depthwise, pool_strip
+from cnnir.passes.memory.forming.strips import Strip, strip_of
 from cnnir.passes.memory.forming.views import Part
 from cnnir.passes.memory.sizes import known_bytes
 
@@ -86,7 +86,10 @@ class Fusion:
 
 
 def fuse(
-    graph: Graph, level: Fuse, views: Mapping[Node, Sequence[Part]], unchained: frozenset[str] = frozenset()
+    graph: Graph,
+    level: Fuse,
+    views: Mapping[Node, Sequence[Part]],
+    wish: Wish = Wish(),  # noqa: B008  it is frozen
 ) -> Fusion:
     """Decide which nodes run as one step.
 
@@ -94,9 +97,9 @@ def fuse(
         graph: All dims known.
         level: ``none`` for a step a node.
         views: Nodes that need not move a byte.
-        unchained: Names of convolutions whose operand is stored after all.
+        wish: Where sequences of convolutions and poolings are cut, should that not be as is best for each.
     """
-    builder = _Builder(graph, views, chains=level == "aggressive", unchained=unchained)
+    builder = _Builder(graph, views, wish if level == "aggressive" else None)
     for node in graph.nodes:
         if level == "none":
             builder.single(node)
@@ -109,8 +112,7 @@ def fuse(
 class _Builder:
     graph: Graph
     views: Mapping[Node, Sequence[Part]]
-    chains: bool = False
-    unchained: frozenset[str] = frozenset()
+    wish: Wish | None = None
     groups: list[Group] = field(default_factory=list)
     meetings: list[Meeting] = field(default_factory=list)
     group_of: dict[Value, int] = field(default_factory=dict)
@@ -119,6 +121,7 @@ class _Builder:
     def __post_init__(self) -> None:
         self.epilogues = Epilogues(self.graph)
         self.outputs, self.position = self.epilogues.outputs, self.epilogues.position
+        self.chains = Chains(self.epilogues, self.wish) if self.wish is not None else None
         self.taken, self.unstored = self.epilogues.taken, self.epilogues.unstored
 
     def done(self) -> Fusion:
@@ -156,50 +159,18 @@ class _Builder:
             self.taken.update(nodes)
             self.unstored.update(other.output for other in nodes)
             return
-        self._add(*self._continued((*self._prologue(node), *nodes), growth.result))
-
-    def _continued(self, nodes: tuple[Node, ...], result: Value) -> tuple[tuple[Node, ...], Strip | None]:
-        """The nodes with the convolutions that are chained to them, or else with the pooling that follows."""
-        held: Strip | None = None
-        while (reader := self._chained(nodes, result)) is not None:
-            strip = chain_strip(reader, nodes)
-            assert strip is not None  # noqa: S101  or it would not be chained
-            held = strip if held is None else held.beside(strip)
-            growth = self.epilogues.grow(reader.output)
-            nodes, result = (*nodes, reader, *growth.nodes), growth.result
-            if not is_depthwise(reader):
-                return nodes, held
-        if held is not None:
-            return nodes, held
-        return self._with_pool(nodes, result)
-
-    # Chains
-
-    def _chained(self, nodes: tuple[Node, ...], result: Value) -> Node | None:
-        """The convolution that alone reads the result, where taking it in strips is no loss by itself."""
-        if not self.chains or result in self.outputs or len(result.users) != 1:
-            return None
-        (reader,) = result.users
-        if reader in self.taken or reader.name in self.unchained or any(isinstance(node.op, LRN) for node in nodes):
-            return None
-        if chain_strip(reader, nodes) is None or len(stored_operands(reader)) != 1:
-            return None
-        growth = self.epilogues.grow(reader.output)
-        if not is_depthwise(reader) and self._pool_behind((*nodes, reader, *growth.nodes), growth.result) is not None:
-            return None
-        if not is_depthwise(reader) and self._chains_better(reader, growth, known_bytes(result)):
-            return None
-        sources = self._read_by(nodes)
-        stays = any(len(source.users) > 1 or source in self.outputs for source in sources)
-        before = sum(known_bytes(source) for source in sources)
-        return reader if stays or known_bytes(result) >= min(before, known_bytes(growth.result)) else None
+        whole = (*self._prologue(node), *nodes)
+        if self.chains is None:
+            self._add(*self._with_pool(whole, growth.result))
+        else:
+            self._add(*self.chains.step(Stage(node, whole, growth.result), self._read_by(whole)))
 
     def _with_pool(self, nodes: tuple[Node, ...], result: Value) -> tuple[tuple[Node, ...], Strip | None]:
         """The nodes, and the pooling that follows with what is applied to its result."""
         pool = self._pool_behind(nodes, result)
         if pool is None:
             return nodes, None
-        strip = pool_strip(pool, nodes, channels=any(isinstance(node.op, LRN) for node in nodes))
+        strip = strip_of([pool], channels=any(isinstance(node.op, LRN) for node in nodes))
         return (*nodes, pool, *self.epilogues.grow(pool.output).nodes), strip
 
     def _add(self, nodes: tuple[Node, ...], strip: Strip | None = None) -> None:
@@ -215,11 +186,6 @@ class _Builder:
     def _copies(self, node: Node) -> bool:
         """Whether a concatenation has something to write is known only when its slices have found their places."""
         return node.op.kind == "Concat"
-
-    def _chains_better(self, reader: Node, growth: Growth, held: int) -> bool:
-        """What adds to its result cannot hand it on in strips, and that may be the result better not stored."""
-        larger = known_bytes(growth.result) > held
-        return larger and self._chained((reader, *growth.nodes), growth.result) is not None
 
     # Meetings
 
@@ -274,13 +240,13 @@ class _Builder:
     # Pooling in strips
 
     def _pool_behind(self, nodes: tuple[Node, ...], result: Value) -> Node | None:
-        """The pooling that is all that reads the result of a group that computes."""
-        if result in self.outputs or len(result.users) != 1 or not any(isinstance(n.op, COMPUTING) for n in nodes):
+        """The pooling that is all that reads the result of a group with a convolution."""
+        if result in self.outputs or len(result.users) != 1 or not any(isinstance(n.op, Conv) for n in nodes):
             return None
         (reader,) = result.users
         if any(is_pool(node) for node in nodes) or reader in self.taken:
             return None
-        return reader if is_pool(reader) and pool_strip(reader, nodes, channels=False) is not None else None
+        return reader if is_pool(reader) and strip_of([reader], channels=False) is not None else None
 
     # Prologues
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cnnir.graph import Graph, Node, Value
+from cnnir.passes.memory.forming.chains import NO_WISH, Wish
 from cnnir.passes.memory.forming.frames import Span
 from cnnir.passes.memory.forming.fusion import Fuse, Fusion
 from cnnir.passes.memory.forming.views import Part
@@ -23,7 +24,7 @@ class Choices:
         count_inputs, count_outputs: Whether they lie in the arena, or with the caller.
         apart: (operand, result) pairs that are not written over each other after all.
         copied: (concatenation, operand number): that operand lies elsewhere, and is copied to its slice in the end.
-        unchained: Names of convolutions that are not chained to what they read after all.
+        chains: Where sequences of convolutions and poolings are cut after all, and where they are not.
         counting: How the kernels' own workspace counts.
     """
 
@@ -35,7 +36,7 @@ class Choices:
     count_outputs: bool = True
     apart: frozenset[tuple[str, str]] = frozenset()
     copied: frozenset[tuple[str, int]] = frozenset()
-    unchained: frozenset[str] = frozenset()
+    chains: Wish = NO_WISH
     counting: Counting = UNCOUNTED
 
 

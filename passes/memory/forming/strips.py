@@ -7,10 +7,9 @@ the last one has made already are kept, so nothing is computed twice; images of 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnir.graph import Node
+from cnnir.graph import Node, Value
 from cnnir.ops import Conv
 from cnnir.ops.pooling import Pool
-from cnnir.passes.memory.forming.kinds import is_pool
 from cnnir.passes.memory.sizes import itemsize_of, shape_of
 
 CHANNELS = 16
@@ -26,7 +25,7 @@ class Strip:
 
     Attributes:
         rows: Of the first of them: as many as one row of windows covers.
-        channels: Made at once; all of them where a node in between looks at neighbouring ones.
+        channels: Made at once; all of them where what reads the strip needs them together.
         bytes: Of all of them together.
     """
 
@@ -34,56 +33,54 @@ class Strip:
     channels: int
     bytes: int
 
-    def beside(self, other: "Strip") -> "Strip":
-        """This strip, with one of what is made from it."""
-        return Strip(self.rows, self.channels, self.bytes + other.bytes)
 
+def strip_of(readers: Sequence[Node], *, channels: bool) -> Strip | None:
+    """The strips for convolutions and poolings that read each other's results; None when there are none to take.
 
-def pool_strip(pool: Node, nodes: Sequence[Node], *, channels: bool) -> Strip | None:
-    """The strip for a pooling over height and width of a convolution's result; None when there is none to take.
-
-    Args:
-        pool: The pooling node.
-        nodes: What makes its operand; a convolution among them.
-        channels: Whether all channels are needed at once.
-    """
-    if not any(isinstance(node.op, Conv) for node in nodes):
-        return None
-    if isinstance(pool.op, Pool):
-        return _rows(pool, pool.op.kernel_shape[0], (pool.op.dilations or (1,))[0], channels=channels)
-    return _rows(pool, None, 1, channels=channels)
-
-
-def chain_strip(reader: Node, nodes: Sequence[Node]) -> Strip | None:
-    """The strip for a convolution that reads the result of another, or of a pooling; None when there is none to take.
-
-    A depthwise convolution makes the channels that it reads; any other one adds what each block of channels gives to
-    its result.
+    By blocks of channels a depthwise convolution or a pooling makes the channels that it reads, and any other
+    convolution adds what each block gives to its result: so it can only be the last. By rows all of them hand on.
 
     Args:
-        reader: The convolution.
-        nodes: What makes its operand.
+        readers: In executable order; what the first one reads is made in strips as well.
+        channels: Whether all channels are held.
     """
-    makes = [node for node in nodes if isinstance(node.op, Conv) or is_pool(node)]
-    if not makes or not isinstance(reader.op, Conv):
-        return None
-    return _rows(reader, shape_of(reader.operands[1])[2], reader.op.dilations[0], channels=False)
+    strips = []
+    for reader in readers:
+        strip = _rows(reader, channels=channels)
+        if strip is None:
+            return None
+        strips.append(strip)
+    whole = Strip(strips[0].rows, strips[0].channels, sum(strip.bytes for strip in strips))
+    # A plan tells the rows and channels of the first: as many of any other one have to find room, too.
+    fits = all(_bytes(reader.operands[0], whole.rows, whole.channels) <= whole.bytes for reader in readers)
+    return whole if fits else None
 
 
-def is_depthwise(node: Node) -> bool:
-    """True for a convolution each of whose channels is made from one."""
-    return isinstance(node.op, Conv) and node.op.group == shape_of(node.operands[0])[1] > 1
+def mixes_channels(node: Node) -> bool:
+    """True for a convolution whose channels are made from several each."""
+    return isinstance(node.op, Conv) and not node.op.group == shape_of(node.operands[0])[1] > 1
 
 
-def _rows(reader: Node, kernel: int | None, dilation: int, *, channels: bool) -> Strip | None:
+def _rows(reader: Node, *, channels: bool) -> Strip | None:
+    """The rows that one row of windows covers; all of them where a window covers the map."""
     operand = reader.operands[0]
     shape = shape_of(operand)
     if len(shape) != MAPS:
         return None
-    _, depth, height, width = shape
-    rows = height if kernel is None else min(height, dilation * (kernel - 1) + 1)
-    held = depth if channels else min(depth, CHANNELS)
-    return Strip(rows, held, rows * width * held * itemsize_of(operand))
+    kernel, dilation = shape[2], 1
+    if isinstance(reader.op, Conv):
+        kernel, dilation = shape_of(reader.operands[1])[2], reader.op.dilations[0]
+    elif isinstance(reader.op, Pool):
+        kernel, dilation = reader.op.kernel_shape[0], (reader.op.dilations or (1,))[0]
+    rows = min(shape[2], dilation * (kernel - 1) + 1)
+    held = shape[1] if channels else min(shape[1], CHANNELS)
+    return Strip(rows, held, _bytes(operand, rows, held))
 
 
-__all__ = ["CHANNELS", "Strip", "chain_strip", "is_depthwise", "pool_strip"]
+def _bytes(value: Value, rows: int, channels: int) -> int:
+    """Of so many rows and channels of one image."""
+    _, depth, height, width = shape_of(value)
+    return min(rows, height) * min(channels, depth) * width * itemsize_of(value)
+
+
+__all__ = ["CHANNELS", "Strip", "mixes_channels", "strip_of"]
