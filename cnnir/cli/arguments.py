@@ -82,6 +82,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="a step a node; or fused steps; or chains of convolutions too (default: none)",
     )  # fmt: skip
     plan.add_argument("--concat", action="store_true", help="write into the slices of a concatenation, fused or not")
+    plan.add_argument("--strided", action="store_true", help="slices that are not contiguous need no copy either")
     plan.add_argument("--no-views", action="store_true", help="copy what is cut out of a value, or concatenated")
     plan.add_argument(
         "--alignment", type=_whole("bytes"), default=64, metavar="BYTES", help="of each offset (default: 64)"
@@ -100,7 +101,8 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     plan.add_argument("--weights", metavar="NAME", help="the memory that holds the weights, which take from it")
     planning = (
-        "order", "fuse", "concat", "no_views", "alignment", "no_in_place", "no_inputs", "no_outputs", "pool", "weights",
+        "order", "fuse", "concat", "strided", "no_views", "alignment", "no_in_place", "no_inputs", "no_outputs", "pool",
+        "weights",
         *workspace.OPTIONS,
     )  # fmt: skip
     plan.set_defaults(planning={name: plan.get_default(name) for name in planning})

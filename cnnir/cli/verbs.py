@@ -152,6 +152,7 @@ def _planning(options: Namespace) -> dict[str, Any]:
         "fuse": options.fuse,
         "concat": True if options.concat else None,
         "views": not options.no_views,
+        "strided": options.strided,
         "alignment": options.alignment,
         "in_place": not options.no_in_place,
         "count_inputs": not options.no_inputs,

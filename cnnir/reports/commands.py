@@ -9,6 +9,7 @@ _SWITCHES = {
     ("count_inputs", False): "--no-inputs",
     ("count_outputs", False): "--no-outputs",
     ("views", False): "--no-views",
+    ("strided", True): "--strided",
     ("concat", True): "--concat",
 }
 

@@ -157,7 +157,7 @@ def _attempt(
     if as_asked is not None and formation.choices.fuse == "none":
         steps = in_turn(steps, as_asked)
     layout = lay_out(formation, steps, alignment)
-    steps = sparing(steps, formation.choices.counting)
+    steps = sparing(steps, formation.choices.counting, formation.strides)
     bodies, scratch = _bodies(layout, steps)
     placement = place(bodies, alignment, effort=effort)
     return Attempt(formation, found, steps, layout, layout.peak(steps), placement, scratch)
@@ -165,7 +165,7 @@ def _attempt(
 
 def in_less_time(attempt: Attempt, alignment: int) -> Attempt:
     """The attempt in the same arena and in less time, where what is free can be placed as workspace."""
-    steps = hurried(attempt.steps, attempt.layout, attempt.formation.choices.counting)
+    steps = hurried(attempt.steps, attempt.layout, attempt.formation.choices.counting, attempt.formation.strides)
     if steps is None:
         return attempt
     bodies, scratch = _bodies(attempt.layout, steps)

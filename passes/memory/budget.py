@@ -203,6 +203,7 @@ def _formation(graph: Graph, fuse: Fuse, options: Mapping[str, Any]) -> Formatio
         fuse=fuse,
         concat=fuse != "none" and views if concat is None else bool(concat),
         views=views,
+        strided=bool(options.get("strided")),
         in_place=bool(options.get("in_place", True)),
         count_inputs=bool(options.get("count_inputs", True)),
         count_outputs=bool(options.get("count_outputs", True)),

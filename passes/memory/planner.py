@@ -36,6 +36,7 @@ def plan(
     fuse: Fuse = "none",
     concat: bool | None = None,
     views: bool = True,
+    strided: bool = False,
     alignment: int = DEFAULT_ALIGNMENT,
     in_place: bool = True,
     count_inputs: bool = True,
@@ -57,6 +58,8 @@ def plan(
         concat: Whether producers write into their slice of a concatenation; when None, if steps are fused.
         views: Whether what is cut out of a value (Split, Slice) or put together of several (Concat) may be bytes of
             theirs; else it is copied, for runtimes that cannot take it. A whole value may be another one all the same.
+        strided: Whether slices that are not contiguous, as along channels where there are several images, may be parts
+            as well: they lie in strides, of at most 256 stretches each. Some kernels read them slowly.
         alignment: Every storage starts at a multiple of this many bytes, slices of larger values apart; a power of two.
         in_place: Whether elementwise results may be written over operands.
         count_inputs: Whether the graph's inputs lie in the arena, or with the caller.
@@ -83,7 +86,7 @@ def plan(
         if counting.profile is not None:
             raise CnnirError("workspace-option", "the ways of a profile are chosen for one arena", got=counting.name)
         asked = partial(
-            plan, graph, fuse=fuse, concat=concat, views=views, alignment=alignment, in_place=in_place,
+            plan, graph, fuse=fuse, concat=concat, views=views, strided=strided, alignment=alignment, in_place=in_place,
             count_inputs=count_inputs, count_outputs=count_outputs, workspace=workspace,
         )  # fmt: skip
         orders = (order, "file") if isinstance(order, str) and order != "file" else (order,)
@@ -96,13 +99,18 @@ def plan(
     if concat and not views:
         raise CnnirError("views-option", "a concatenation without a copy consists of views", expected="views=True")
     concats = [True, False] if concat is None and views and fuse != "none" else [bool(concat)]
-    ways = [Choices(fuse, each, views, in_place, count_inputs, count_outputs, counting=counting) for each in concats]
+    ways = [
+        Choices(fuse, each, views, loose, in_place, count_inputs, count_outputs, counting=counting)
+        for loose in ((True, False) if strided and views else (False,))
+        for each in concats
+    ]
     best = in_less_time(best_attempt(graph, ways, order, alignment), alignment)
     result = _write(graph, best, alignment, {
         "order": order if isinstance(order, str) else "given",
         "fuse": fuse,
         "concat": best.formation.choices.concat,
         "views": views,
+        "strided": strided,
         "alignment": alignment,
         "in_place": in_place,
         "count_inputs": count_inputs,

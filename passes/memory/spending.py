@@ -1,35 +1,39 @@
 """The ways of the steps of one order: first those of the least scratch, then whatever is free spent on time."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from cnnir.algorithms import Choice, trade
+from cnnir.graph import Value
 from cnnir.passes.memory.emission import Entry, Layout
 from cnnir.passes.memory.workspace import FREE, Counting, label
 from cnnir.plan import KERNEL
 
 
-def sparing(steps: Sequence[Entry], counting: Counting) -> tuple[Entry, ...]:
+def sparing(steps: Sequence[Entry], counting: Counting, loose: Container[Value] = ()) -> tuple[Entry, ...]:
     """The steps, each in the way of the least scratch.
 
     Raises:
         CnnirError: ``workspace-unknown`` naming the node of which nothing is known.
     """
-    return tuple(_in(step, _ways(step, counting)[0]) for step in steps)
+    return tuple(_in(step, _ways(step, counting, loose)[0]) for step in steps)
 
 
-def hurried(steps: Sequence[Entry], layout: Layout, counting: Counting) -> tuple[Entry, ...] | None:
+def hurried(
+    steps: Sequence[Entry], layout: Layout, counting: Counting, loose: Container[Value] = ()
+) -> tuple[Entry, ...] | None:
     """The steps, each in the fastest way that takes no more than the largest step needs in any case.
 
     Args:
         steps: In any of their ways.
         layout: Their lives.
         counting: What ways they have.
+        loose: Values that do not lie in row-major order.
 
     Returns:
         None when there is nothing to choose.
     """
-    fronts = [_ways(step, counting) for step in steps]
+    fronts = [_ways(step, counting, loose) for step in steps]
     if all(len(front) == 1 for front in fronts):
         return None
     live = [need + step.strips for need, step in zip(layout.live(len(steps)), steps, strict=True)]
@@ -41,10 +45,10 @@ def kept_weights(steps: Sequence[Entry]) -> int:
     return sum(step.way.weight_bytes for step in steps if step.way is not None)
 
 
-def _ways(step: Entry, counting: Counting) -> tuple[Choice, ...]:
+def _ways(step: Entry, counting: Counting, loose: Container[Value]) -> tuple[Choice, ...]:
     if step.way is None and step.algorithm != KERNEL:
         return FREE
-    return counting.ways(step.nodes, step.writes)
+    return counting.ways(step.nodes, step.writes, loose)
 
 
 def _in(step: Entry, way: Choice) -> Entry:

@@ -102,9 +102,9 @@ class Counting:
         assert not isinstance(found, Unknown)  # noqa: S101  its workspace is known
         return found
 
-    def least(self, steps: Iterable[tuple[Sequence[Node], Container[Value]]]) -> int:
+    def least(self, steps: Iterable[tuple[Sequence[Node], Container[Value]]], loose: Container[Value] = ()) -> int:
         """Bytes of the least scratch that any of some steps, each its nodes and what it stores, can be computed in."""
-        return min(self.ways(nodes, stored)[0].scratch_bytes for nodes, stored in steps)
+        return min(self.ways(nodes, stored, loose)[0].scratch_bytes for nodes, stored in steps)
 
     def rule(self, weight_bytes: int) -> str:
         """The words of the accounting rule.

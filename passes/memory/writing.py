@@ -44,14 +44,15 @@ def _pieces(
     storages: Sequence[Storage],
 ) -> tuple[Piece, ...]:
     itemsize = itemsize_of(value)
-    strides = row_major_strides(shape, itemsize)
+    dense = row_major_strides(shape, itemsize)
+    strides = formation.strides.get(value, dense)
     pieces, at = [], 0
     for atom in formation.atoms[value]:
         index = layout.room_of[atom]
         storage, part = storages[index], formation.slices[atom]
         size = (part.end - part.begin) // itemsize
         for begin, box in boxes(shape, at, at + size) if size else [((0,) * len(shape), shape)]:
-            first = sum(o * s for o, s in zip(begin, strides, strict=True)) - at * itemsize
+            first = sum(o * s for o, s in zip(begin, dense, strict=True)) - at * itemsize
             pieces.append(Piece(index, storage.pool, storage.offset + first, begin, box, strides))
         at += size
     return tuple(pieces)

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from cnnir.graph import Graph, Node, Value
-from cnnir.passes.memory.forming.frames import Frames
+from cnnir.passes.memory.forming.frames import Frames, strides_of
 from cnnir.passes.memory.forming.fusion import Group, Meeting, fuse
 from cnnir.passes.memory.forming.kinds import stored_operands
 from cnnir.passes.memory.forming.model import Choices, Formation, Slice, Work
-from cnnir.passes.memory.forming.views import Part, view_parts
+from cnnir.passes.memory.forming.views import Part, concat_places, is_identity, view_parts
 from cnnir.passes.memory.problem import Atom, Problem, Task
 from cnnir.passes.memory.sizes import known_bytes
 
@@ -40,6 +40,7 @@ class _Former:
         self.parts = self._views()
         self.fusion = fuse(graph, choices.fuse, self.parts, choices.chains)
         self.frames = Frames()
+        self.strides: dict[Value, tuple[int, ...]] = {}
         self.copies: dict[Node, tuple[Value, ...]] = {}
         self.readers: dict[Value, list[int]] = {}
         self.writers: dict[Value, list[int]] = {}
@@ -56,13 +57,13 @@ class _Former:
                     self.frames.overwrite(operand, meeting.output)
         if self.choices.in_place:
             self._write_over()
+        self.strides = self._find_strides()
         slices, atoms = self._cut()
         problem = self._problem(slices, atoms)
         outside = frozenset(index for index, frame in self.frames.frames.items() if frame.outside)
-        spans = {value: self.frames.span(value) for value in self.frames.frame_of}
         return Formation(
-            self.graph, self.choices, self.fusion, tuple(self.works), problem, atoms, tuple(slices), spans, outside,
-            self.parts, self.copies,
+            self.graph, self.choices, self.fusion, tuple(self.works), problem, atoms, tuple(slices), self.strides,
+            outside, self.parts, self.copies,
         )  # fmt: skip
 
     # Views and frames
@@ -71,8 +72,9 @@ class _Former:
         """The nodes that need not move a byte, and of what their results consist."""
         found: dict[Node, tuple[Part, ...]] = {}
         read = set(self.kept)
+        offered = self._offered()
         for node in reversed(self.graph.nodes):
-            parts = view_parts(node, concat=self.choices.concat, cuts=self.choices.views)
+            parts = offered.get(node, ())
             leaves = not self.choices.count_outputs and any(value in self.kept for value in node.outputs)
             concat = node.op.kind == "Concat"
             # What the caller keeps is written to him, and what nobody reads is not worth a place in a frame.
@@ -84,6 +86,22 @@ class _Former:
             if read.intersection(node.outputs):
                 read.update(node.operands)
         return {node: found[node] for node in self.graph.nodes if node in found}
+
+    def _offered(self) -> dict[Node, tuple[Part, ...]]:
+        """What views could be; of what lies in strides, all but the same under its own shape is copied."""
+        found: dict[Node, tuple[Part, ...]] = {}
+        loose: set[Value] = set()
+        choices = self.choices
+        for node in self.graph.nodes:
+            parts = view_parts(node, concat=choices.concat, cuts=choices.views, strided=choices.strided)
+            if not parts:
+                continue
+            if node.op.kind != "Concat" and (parts[0].operand in loose or len(parts[0].sources) > 1):
+                if parts[0].operand in loose and not is_identity(node.op):
+                    continue
+                loose.update(node.outputs)
+            found[node] = parts
+        return found
 
     def _open_frames(self) -> None:
         """A span for every value that may be stored; views inside what they look at."""
@@ -97,7 +115,7 @@ class _Former:
                 self._open_concat(node, parts)
             elif parts and not self.fusion.unstored.intersection((*node.outputs, parts[0].operand)):
                 for part in parts:
-                    self.frames.view(part.output, part.operand, part.source, part.bytes)
+                    self.frames.view(part.output, part.operand, part.sources)
             else:
                 self.parts.pop(node, None)
                 for value in node.outputs:
@@ -112,11 +130,9 @@ class _Former:
         """Each operand becomes its slice where it can; the others are copied by the node."""
         output = node.output
         self._open(output, owned=False)
-        at, copied = 0, []
-        for number, operand in enumerate(node.operands):
-            size = known_bytes(operand)
-            self.frames.reserve(output, (node, number), at, size)
-            at += size
+        copied = []
+        for number, (_, stretches) in enumerate(concat_places(node, len(parts[0].stretches))):
+            self.frames.reserve(output, (node, number), stretches)
         for number, operand in enumerate(node.operands):
             apart = operand.weight is not None or (node.name, number) in self.choices.copied
             if apart or not self.frames.fill(output, (node, number), operand):
@@ -224,23 +240,34 @@ class _Former:
 
     # Atoms
 
+    def _find_strides(self) -> dict[Value, tuple[int, ...]]:
+        found = {}
+        for value in self.frames.frame_of:
+            runs = self.frames.runs(value)
+            if len(runs) > 1:
+                strides = strides_of(value, runs)
+                assert strides is not None  # noqa: S101  or its frame had not been joined
+                found[value] = strides
+        return found
+
     def _cut(self) -> tuple[list[Slice], dict[Value, tuple[int, ...]]]:
-        """Cut the frames wherever a value begins or ends."""
+        """Cut the frames wherever a stretch of a value begins or ends."""
         slices: list[Slice] = []
         atoms: dict[Value, tuple[int, ...]] = {}
         for index, frame in self.frames.frames.items():
-            cuts = sorted({at for span in frame.members.values() for at in span})
+            cuts = sorted({at for runs in frame.members.values() for run in runs for at in run})
             first: dict[int, int] = {}
             for begin, end in pairwise(cuts):
                 first[begin] = len(slices)
                 slices.append(Slice(index, begin, end))
             first[cuts[-1]] = len(slices)
-            for value, (begin, end) in frame.members.items():
+            for value, runs in frame.members.items():
+                begin, end = runs[0]
                 if begin == end:
                     atoms[value] = (len(slices),)
                     slices.append(Slice(index, begin, end))
                 else:
-                    atoms[value] = tuple(range(first[begin], first[end]))
+                    atoms[value] = tuple(atom for begin, end in runs for atom in range(first[begin], first[end]))
         return slices, atoms
 
     def _problem(self, slices: Sequence[Slice], atoms: Mapping[Value, tuple[int, ...]]) -> Problem:
@@ -335,7 +362,7 @@ class _Former:
             meeting = self.fusion.meetings[work.meeting]
             steps.append(((*group.nodes, *meeting.nodes), (meeting.output,)))
         strip = group.strip.bytes if group.strip is not None else 0
-        return strip + self.choices.counting.least(steps)
+        return strip + self.choices.counting.least(steps, self.strides)
 
 
 def read_by(nodes: Sequence[Node]) -> list[Value]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from cnnir.graph import Graph, Node, Value
 from cnnir.passes.memory.forming.chains import NO_WISH, Wish
-from cnnir.passes.memory.forming.frames import Span
 from cnnir.passes.memory.forming.fusion import Fuse, Fusion
 from cnnir.passes.memory.forming.views import Part
 from cnnir.passes.memory.problem import Problem
@@ -19,6 +18,7 @@ class Choices:
     Attributes:
         fuse: Which nodes are one step.
         concat: Whether producers write into their slice of a concatenation.
+        strided: Whether slices that are not contiguous may be written in place, and shown.
         views: Whether parts of a value may be values of their own: what is cut out of another, or put together.
         in_place: Whether results are written over operands that die.
         count_inputs, count_outputs: Whether they lie in the arena, or with the caller.
@@ -31,6 +31,7 @@ class Choices:
     fuse: Fuse = "none"
     concat: bool = False
     views: bool = True
+    strided: bool = False
     in_place: bool = True
     count_inputs: bool = True
     count_outputs: bool = True
@@ -76,7 +77,7 @@ class Formation:
         problem: Tasks and atoms; atoms that lie with the caller have no bytes in it.
         atoms: For each stored value its atoms, in the order of its bytes.
         slices: For each atom its place.
-        spans: For each stored value its place.
+        strides: Of the stored values that do not lie in row-major order.
         outside: Frames that lie with the caller.
         parts: For each view node that moves no byte, its parts.
         copies: For each concatenation that writes something, the operands that it copies.
@@ -89,7 +90,7 @@ class Formation:
     problem: Problem
     atoms: Mapping[Value, tuple[int, ...]]
     slices: tuple[Slice, ...]
-    spans: Mapping[Value, Span]
+    strides: Mapping[Value, tuple[int, ...]]
     outside: frozenset[int]
     parts: Mapping[Node, tuple[Part, ...]]
     copies: Mapping[Node, tuple[Value, ...]]

@@ -1,7 +1,8 @@
 """Which bytes of a node's result are bytes of its operands: reshapes, slices, splits, concatenations.
 
-A part says that a stretch of one output is a stretch of one operand, both contiguous in the row-major order of their
-tensors. A cut or a concatenation along an axis is contiguous when all axes before it have size 1.
+A part says that stretches of one output are stretches of one operand, each contiguous in the row-major order of their
+tensors. A cut or a concatenation along an axis is one stretch when all axes before it have size 1; else there is one
+for each index along those axes, and the smaller tensor lies in strides, inside of the larger one.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,11 @@ from math import prod
 from cnnir.graph import Node, Value
 from cnnir.ops import Concat, Dropout, Slice, Split, Transpose
 from cnnir.ops.base import Op
+from cnnir.passes.memory.forming.frames import Run
 from cnnir.passes.memory.sizes import itemsize_of, known_bytes, shape_of
+
+STRETCHES = 256
+"""Of which a part consists at most: each is a storage of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,37 +25,36 @@ class Part:
 
     Attributes:
         output, operand: The two values.
-        at: Where the stretch begins in the output.
-        source: Where it begins in the operand.
-        bytes: Its length.
+        stretches: Where they lie in the output.
+        sources: Where they lie in the operand.
     """
 
     output: Value
     operand: Value
-    at: int
-    source: int
-    bytes: int
+    stretches: tuple[Run, ...]
+    sources: tuple[Run, ...]
 
 
-def view_parts(node: Node, *, concat: bool, cuts: bool) -> tuple[Part, ...]:
+def view_parts(node: Node, *, concat: bool, cuts: bool, strided: bool) -> tuple[Part, ...]:
     """The parts of which the outputs consist; none for a node that computes something, or moves bytes.
 
     Args:
         node: All its types known.
         concat: Whether a concatenation may consist of its operands. Operands that are weights have no part.
         cuts: Whether a Split or Slice may show parts of its operand.
+        strided: Whether a part may be several stretches.
     """
     op, operand = node.op, node.inputs[0] if node.inputs else None
     if isinstance(op, Concat):
-        return _concat_parts(node, op.axis) if concat else ()
+        return _concat_parts(node, op.axis, strided=strided) if concat else ()
     if operand is None or operand.weight is not None:
         return ()
     if isinstance(op, Split):
-        return _split_parts(node, operand, op.axis) if cuts else ()
+        return _split_parts(node, operand, op.axis, strided=strided) if cuts else ()
     if isinstance(op, Slice):
-        return () if not cuts else _slice_parts(node, operand, op.ranges(shape_of(operand)))
+        return () if not cuts else _slice_parts(node, operand, op.ranges(shape_of(operand)), strided=strided)
     if len(node.outputs) == 1 and (op.view or _keeps_order(op, operand)):
-        return (Part(node.output, operand, 0, 0, known_bytes(operand)),)
+        return (_whole(node.output, operand),)
     return ()
 
 
@@ -68,45 +72,66 @@ def _keeps_order(op: Op, operand: Value) -> bool:
     return wide == sorted(wide)
 
 
-def _is_contiguous(shape: Sequence[int], axis: int) -> bool:
-    return prod(shape[:axis]) == 1
+def _whole(output: Value, operand: Value) -> Part:
+    every = ((0, known_bytes(operand)),)
+    return Part(output, operand, every, every)
 
 
-def _concat_parts(node: Node, axis: int) -> tuple[Part, ...]:
-    if not _is_contiguous(shape_of(node.output), axis):
-        return ()
-    parts, at = [], 0
+def _rows(shape: Sequence[int], axis: int, *, strided: bool) -> int:
+    """How many stretches parts along the axis consist of; 0 where that is too many."""
+    rows = prod(shape[:axis])
+    return rows if rows == 1 or (strided and rows <= STRETCHES) else 0
+
+
+def concat_places(node: Node, rows: int) -> list[tuple[Value, tuple[Run, ...]]]:
+    """Each operand of a concatenation, weights too, and where it belongs in the result."""
+    found, at, row = [], 0, known_bytes(node.output) // rows
     for operand in node.operands:
-        size = known_bytes(operand)
-        if operand.weight is None:
-            parts.append(Part(node.output, operand, at, 0, size))
+        size = known_bytes(operand) // rows
+        found.append((operand, _comb(at, size, row, rows)))
         at += size
-    return tuple(parts)
+    return found
 
 
-def _split_parts(node: Node, operand: Value, axis: int) -> tuple[Part, ...]:
-    if not _is_contiguous(shape_of(operand), axis):
+def _comb(at: int, size: int, step: int, count: int) -> tuple[Run, ...]:
+    return tuple((at + index * step, at + index * step + size) for index in range(count))
+
+
+def _concat_parts(node: Node, axis: int, *, strided: bool) -> tuple[Part, ...]:
+    rows = _rows(shape_of(node.output), axis, strided=strided)
+    return tuple(
+        Part(node.output, operand, stretches, ((0, known_bytes(operand)),))
+        for operand, stretches in (concat_places(node, rows) if rows else ())
+        if operand.weight is None
+    )
+
+
+def _split_parts(node: Node, operand: Value, axis: int, *, strided: bool) -> tuple[Part, ...]:
+    rows = _rows(shape_of(operand), axis, strided=strided)
+    if not rows:
         return ()
-    parts, at = [], 0
+    parts, at, row = [], 0, known_bytes(operand) // rows
     for output in node.outputs:
-        size = known_bytes(output)
-        parts.append(Part(output, operand, 0, at, size))
+        size = known_bytes(output) // rows
+        parts.append(Part(output, operand, ((0, known_bytes(output)),), _comb(at, size, row, rows)))
         at += size
     return tuple(parts)
 
 
-def _slice_parts(node: Node, operand: Value, ranges: Sequence[slice]) -> tuple[Part, ...]:
-    """One range along one axis, in steps of one; whatever stands before that axis has size 1."""
+def _slice_parts(node: Node, operand: Value, ranges: Sequence[slice], *, strided: bool) -> tuple[Part, ...]:
+    """One range along one axis, in steps of one."""
     shape = shape_of(operand)
     bounds = [part.indices(size) for part, size in zip(ranges, shape, strict=True)]
     cut = [axis for axis, (size, bound) in enumerate(zip(shape, bounds, strict=True)) if bound != (0, size, 1)]
     if not cut:
-        return (Part(node.output, operand, 0, 0, known_bytes(operand)),)
+        return (_whole(node.output, operand),)
     begin, _, step = bounds[cut[0]]
-    if len(cut) > 1 or step != 1 or not _is_contiguous(shape, cut[0]):
+    rows = _rows(shape, cut[0], strided=strided)
+    if len(cut) > 1 or step != 1 or not rows:
         return ()
-    row = prod(shape[cut[0] + 1 :]) * itemsize_of(operand)
-    return (Part(node.output, operand, 0, begin * row, known_bytes(node.output)),)
+    inner, whole = prod(shape[cut[0] + 1 :]) * itemsize_of(operand), known_bytes(operand) // rows
+    size = known_bytes(node.output)
+    return (Part(node.output, operand, ((0, size),), _comb(begin * inner, size // rows, whole, rows)),)
 
 
-__all__ = ["Part", "is_identity", "view_parts"]
+__all__ = ["STRETCHES", "Part", "concat_places", "is_identity", "view_parts"]
