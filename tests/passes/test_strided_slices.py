@@ -60,7 +60,9 @@ def last_axis() -> Graph:
     """A concatenation along the axis that runs fastest: each slice has a stretch for each pixel."""
     builder = GraphBuilder("last axis")
     x = builder.relu(builder.conv(builder.input("image", (1, 3, 5, 6)), 4, kernel=1))
-    return builder.build(builder.relu(builder.conv(builder.concat(builder.sigmoid(x), builder.tanh(x), axis=3), 2, kernel=1)))
+    return builder.build(
+        builder.relu(builder.conv(builder.concat(builder.sigmoid(x), builder.tanh(x), axis=3), 2, kernel=1))
+    )
 
 
 def cut_out() -> Graph:
@@ -80,7 +82,7 @@ GRAPHS: dict[str, tuple[Callable[[], Graph], dict[str, Any]]] = {
     "inception, a step a node": (inception, {"concat": True}),
     "last axis": (last_axis, {"concat": True, "alignment": 4}),
     "cut out": (cut_out, {}),
-    "cut out, nothing in place": (cut_out, {"in_place": False}),
+    "cut out, workspace": (cut_out, {"workspace": "today"}),
 }
 
 
@@ -200,8 +202,8 @@ def test_frames_move_bytes_as_they_should(seed: int) -> None:
     whole = graph.add_input("whole", TensorType(DType.UINT8, (rows, sum(parts))))
     outer = graph.add_input("outer", TensorType(DType.UINT8, (rows, sum(parts) + 2)))
     frames = Frames()
-    for value, size in zip((*values, whole, outer), (*(rows * n for n in parts), 0, 0), strict=True):
-        frames.open(value, size or rows * value.type.shape[1], owned=value not in (whole, outer))  # type: ignore[attr-defined]
+    for value, count in zip((*values, whole, outer), (*parts, sum(parts), sum(parts) + 2), strict=True):
+        frames.open(value, rows * count, owned=value not in (whole, outer))
     ends = list(itertools.accumulate(parts, initial=0))
     slots = [
         [(row * sum(parts) + begin, row * sum(parts) + begin + n) for row in range(rows)]
