@@ -76,7 +76,9 @@ class State(NamedTuple):
         frame_final: 1 when the item cannot lie higher instead,
         frame_level: under which nothing is placed any more.
         blamed: How often each section had no room, or an item that lives in it did not fit.
-        counts: Length of the trail, of the stack, nodes opened, and whether the last item placed is final.
+        witness: Where in `Items.sect` the slice stands that last left enough room in each section; it may still do.
+        counts: Length of the trail, of the stack, nodes opened, whether the last item placed is final, what is placed
+            (units times sections), the most that was, and whether all items are plain.
     """
 
     floor: Numbers
@@ -97,4 +99,5 @@ class State(NamedTuple):
     frame_final: Numbers
     frame_level: Numbers
     blamed: Numbers
+    witness: Numbers
     counts: Numbers

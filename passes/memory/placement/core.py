@@ -16,7 +16,7 @@ from cnnir.passes.memory.placement.arrays import Items, Numbers, State
 FREE, PLACED, BLOCKED = 0, 1, 2
 NONE, FOUND, UNKNOWN = 0, 1, 2
 STEP, PARTS, BACK, DONE, FAIL, GIVE_UP = 0, 1, 2, 3, 4, 5
-TRAIL, STACK, NODES, FINAL = 0, 1, 2, 3
+TRAIL, STACK, NODES, FINAL, AREA, MOST, PLAIN = 0, 1, 2, 3, 4, 5, 6
 FAR = 1 << 60
 
 
@@ -46,6 +46,7 @@ def count_in(items: Items, state: State, item: int, sign: int) -> None:
     """Add an item to what is still to be placed, or take it out."""
     for q in range(items.piece_at[item], items.piece_at[item + 1]):
         size = sign * items.piece_size[q]
+        state.counts[AREA] -= size * (items.piece_end[q] - items.piece_first[q])
         for s in range(items.piece_first[q], items.piece_end[q]):
             state.rest[s] += size
     for s in range(items.first[item] + 1, items.end[item]):
@@ -82,26 +83,36 @@ def settle(items: Items, state: State, item: int, floor: int) -> int:
 
 def room(
     near: tuple[Numbers, Numbers, Numbers, Numbers],
-    state: tuple[Numbers, Numbers, Numbers, Numbers, Numbers],
+    state: tuple[Numbers, Numbers, Numbers, Numbers, Numbers, Numbers],
     part: tuple[int, int],
     level: int,
 ) -> bool:
-    """Whether what is to be placed fits above the lowest floor, in each section of a part."""
+    """Whether what is to be placed fits above the lowest floor, in each section of a part.
+
+    One item low enough will do. The one that was so before mostly still is: each section remembers it.
+    """
     sect_at, sect, above, plain = near
-    floor, status, rest, capacity, blamed = state
+    floor, status, rest, capacity, blamed, witness = state
     for s in range(part[0], part[1]):
-        if rest[s] > 0:
-            base = FAR
-            for j in range(sect_at[s], sect_at[s + 1]):
-                item = sect[j]
-                if status[item] != PLACED:
-                    lies = floor[item] + above[j]
-                    if lies < level and plain[item] == 1:
-                        lies = level
-                    base = min(base, lies)
-            if base + rest[s] > capacity[s]:
-                blamed[s] += 1
-                return False
+        most = capacity[s] - rest[s]
+        begin, end = sect_at[s], sect_at[s + 1]
+        j = witness[s]
+        seen = begin - 1
+        found = rest[s] == 0
+        while not found and seen < end:
+            item = sect[j]
+            if status[item] != PLACED:
+                lies = floor[item] + above[j]
+                if lies < level and plain[item] == 1:
+                    lies = level
+                found = lies <= most
+                if found:
+                    witness[s] = j
+            seen += 1
+            j = seen
+        if not found:
+            blamed[s] += 1
+            return False
     return True
 
 
@@ -109,14 +120,17 @@ def fits(items: Items, state: State, left: int, right: int, level: int) -> bool:
     """The same, for sections from `left` to before `right`."""
     return room(
         (items.sect_at, items.sect, items.above, items.plain),
-        (state.floor, state.status, state.rest, items.capacity, state.blamed),
+        (state.floor, state.status, state.rest, items.capacity, state.blamed, state.witness),
         (left, right),
         level,
     )
 
 
-def lowest(items: Items, state: State, left: int, right: int) -> int:
-    """Of the free items of a part the one with the lowest floor, the first in order of these; -1 for none."""
+def lowest(items: Items, state: State, left: int, right: int, level: int) -> int:
+    """Of the free items of a part the one with the lowest floor, the first in order of these; -1 for none.
+
+    Where all are plain, none is below the level.
+    """
     order, first, end, floor, status = items.order, items.first, items.end, state.floor, state.status
     found = -1
     least = FAR
@@ -125,6 +139,8 @@ def lowest(items: Items, state: State, left: int, right: int) -> int:
         if status[item] == FREE and floor[item] < least and first[item] >= left and end[item] <= right:
             least = floor[item]
             found = item
+            if least <= level and state.counts[PLAIN] == 1:
+                break
     return found
 
 
@@ -151,6 +167,7 @@ def put(items: Items, state: State, item: int, level: int) -> bool:
     state.stack[state.counts[STACK]] = item
     state.counts[STACK] += 1
     count_in(items, state, item, -1)
+    state.counts[MOST] = max(state.counts[MOST], state.counts[AREA])
     final = items.easy[item] == 1 and items.piece_at[item + 1] - items.piece_at[item] == 1
     left, right = items.first[item], items.end[item]
     good = True
@@ -217,7 +234,7 @@ def step_of(items: Items, state: State, frame: int) -> int:
     left, right = state.frame_low[frame], state.frame_high[frame]
     if is_done(state, left, right):
         return DONE
-    item = lowest(items, state, left, right)
+    item = lowest(items, state, left, right, state.frame_level[frame])
     if item < 0:
         return FAIL
     if state.counts[TRAIL] + items.near_at[item + 1] - items.near_at[item] + 2 > len(state.trail_item):
@@ -265,7 +282,13 @@ def opened(state: State, frame: int, left: int, right: int, level: int) -> None:
 
 
 def search(items: Items, state: State, sections: int, limit: int) -> int:
-    """Place all items: `FOUND` with their bases in `state.floor`, `NONE`, or `UNKNOWN` when the nodes were too few."""
+    """Place all items: `FOUND` with their bases in `state.floor`, `NONE`, or `UNKNOWN` when the nodes were too few.
+
+    The state is one that nothing has been placed in, or that an earlier search has left.
+    """
+    unplace(items, state, 0)
+    rewind(state, 0)
+    state.counts[NODES] = state.counts[MOST] = 0
     frame = 0
     opened(state, frame, 0, sections, 0)
     action = PARTS

@@ -1,18 +1,18 @@
 """Attempts at a capacity: the canonical search with one order of the items after the other, and growing limits.
 
 No order is best everywhere, and one that goes wrong early stays wrong for long: many short attempts find more than one
-long one. Fixed orders take turns with noisy ones; some limits grow, so that attempts become exhaustive in the end.
-Noisy orders learn: what lives where attempts have failed goes in front (weighted degrees: Boussemart, Hemery, Lecoutre
-and Sais, "Boosting Systematic Search by Weighting Constraints", ECAI 2004).
+long one. Fixed orders take turns with climbs from one order to the next; limits grow with either, so that attempts
+become exhaustive in the end.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator
 from itertools import count
 
 from cnnir.passes.memory.placement import core
 from cnnir.passes.memory.placement.arrays import State
-from cnnir.passes.memory.placement.compiled import as_arrays, compiled_search, is_available
+from cnnir.passes.memory.placement.climb import Climb
+from cnnir.passes.memory.placement.compiled import Search, as_arrays, compiled_search, is_available
 from cnnir.passes.memory.placement.instance import Instance
 from cnnir.passes.memory.placement.model import Answer
 from cnnir.passes.memory.placement.tables import Tables, tables_of
@@ -21,17 +21,14 @@ _ORDERS = ("WAT", "TWA", "AWT", "TAW", "SWA", "LBT")
 """Keys in order, each from large to small: sections W and steps L of a life, each times the size (A and B), the size S,
 and the largest sum of a section in which it lives, T."""
 
-_NOISE = (0.1, 0.3, 0.8)
-"""By how much the keys of noisy orders may shrink."""
+_CLIMBS = "ALWB"
+"""Keys from which climbs begin, in turn."""
 
-_BLAME = (10, 30, 3)
-"""How much larger the key of an item counts in the section in which most attempts have failed; they take turns."""
-
-_FADING = 0.99
-"""What is left of each failure after another attempt."""
-
-_FIRST_LIMIT = 4
+_FIRST_LIMIT = 2
 """Nodes for each item in the first attempts."""
+
+_SHARE = 2
+"""After a climb, a fixed order gets as many nodes as the climb has taken, cut into so many parts."""
 
 _ENOUGH = 12
 """Orders that end without a placement where that proves nothing, before no more are tried."""
@@ -56,7 +53,6 @@ class Searcher:
         self.compiled = compiled
         self.nodes = 0
         self._keys = _keys_of(self.tables)
-        self._blamed = [0.0] * self.tables.sections
 
     @property
     def complete(self) -> bool:
@@ -71,62 +67,54 @@ class Searcher:
             effort: Nodes, in all attempts together.
             seed: Of the noise.
         """
-        nodes = exhausted = 0
-        self._blamed = [0.0] * self.tables.sections
-        if any(reach > capacity for reach in self.instance.reach):
+        items = self.tables.for_capacity(capacity)
+        state = self.tables.start(items)
+        if any(floor > limit for floor, limit in zip(state.floor, items.limit, strict=True)):
             return Answer(None, impossible=True, nodes=0)
-        for how, order, limit in self._attempts(seed):
-            found, state = self._attempt(capacity, order, min(limit, effort - nodes))
+        search: Search = core.search
+        compiled = False
+        nodes = exhausted = 0
+        attempts = self._attempts(random.Random(seed))  # noqa: S311  nothing secret
+        how, order, limit = next(attempts)
+        while nodes < effort and exhausted <= _ENOUGH:
+            limit = min(limit, effort - nodes)
+            self.nodes += limit
+            if not compiled and self._is_worth_compiling():
+                search = compiled_search()
+                compiled = True
+                items, state = as_arrays(items, state)
+            items.order[:] = order
+            found = search(items, state, self.tables.sections, limit)
             nodes += int(state.counts[core.NODES])
-            failures = zip(self._blamed, state.blamed, strict=True)
-            self._blamed = [before * _FADING + int(failed) for before, failed in failures]
             if found == core.FOUND:
                 return Answer(self._bases(state), impossible=False, nodes=nodes, how=how)
             exhausted += found == core.NONE
             if exhausted and self.complete:
                 return Answer(None, impossible=True, nodes=nodes)
-            if nodes >= effort or exhausted > _ENOUGH:
-                break
+            how, order, limit = attempts.send(state)
         return Answer(None, impossible=False, nodes=nodes)
 
-    def _attempts(self, seed: int) -> Iterator[tuple[str, list[int], int]]:
-        """(how, order, nodes) without end: the fixed orders whenever the limit is a new one, noisy ones always."""
-        generator = random.Random(seed)  # noqa: S311  nothing secret
-        least, longest = _FIRST_LIMIT * len(self.tables.items.first) + 100, 0
+    def _is_worth_compiling(self) -> bool:
+        return self.compiled if self.compiled is not None else self.nodes > _WORTH_COMPILING and is_available()
+
+    def _attempts(self, generator: random.Random) -> Generator[tuple[str, list[int], int], State, None]:
+        """(how, order, nodes) without end; the state that an attempt has left is sent, and decides how to go on."""
+        least = _FIRST_LIMIT * len(self.tables.items.first) + 100
+        for name in _ORDERS:
+            state = yield f"canonical search by {name}", self._order(name), least
         for turn in count(1):
-            limit = least * _luby(turn)
-            if limit > longest:
-                longest = limit
-                for name in _ORDERS:
-                    yield f"canonical search by {name}", self._order(name), limit
-            for noise in _NOISE:
-                name = generator.choice("WATSLB")
-                order = self._learnt_order(self._keys[name], _BLAME[turn % len(_BLAME)], noise, generator)
-                yield f"canonical search by {name} and failures", order, limit
+            name, limit, nodes = _CLIMBS[turn % len(_CLIMBS)], least * _luby(turn), 0
+            climb = Climb(self.tables.items, self.tables.sections, self._keys[name], generator)
+            while not climb.is_over:
+                state = yield f"climb {turn} from {name}", climb.order(), limit
+                climb.learn(int(state.counts[core.MOST]), state.blamed)
+                nodes += int(state.counts[core.NODES])
+            name = _ORDERS[turn % len(_ORDERS)]
+            yield f"canonical search by {name}", self._order(name), nodes // _SHARE
 
     def _order(self, name: str) -> list[int]:
         keys = [self._keys[letter] for letter in name]
         return sorted(range(len(keys[0])), key=lambda item: ([-key[item] for key in keys], item))
-
-    def _learnt_order(self, key: Sequence[int], blame: int, noise: float, generator: random.Random) -> list[int]:
-        """By a key that counts more where attempts have failed, and shrinks by some noise."""
-        most = max(self._blamed, default=0) or 1
-        items = self.tables.items
-        scores = []
-        for first, end, size in zip(items.first, items.end, key, strict=True):
-            failed = max(self._blamed[first:end]) / most
-            scores.append(size * generator.uniform(1 - noise, 1) * (1 + blame * failed))
-        return sorted(range(len(scores)), key=lambda item: (-scores[item], item))
-
-    def _attempt(self, capacity: int, order: list[int], limit: int) -> tuple[int, State]:
-        items, state = self.tables.for_capacity(capacity, order), self.tables.start()
-        if any(state.floor[item] > items.limit[item] for item in range(len(items.limit))):
-            return core.NONE, state
-        self.nodes += limit
-        if self.compiled if self.compiled is not None else self.nodes > _WORTH_COMPILING and is_available():
-            items, state = as_arrays(items, state)
-            return compiled_search()(items, state, self.tables.sections, limit), state
-        return core.search(items, state, self.tables.sections, limit), state
 
     def _bases(self, state: State) -> list[int]:
         bases = [base or 0 for base in self.instance.fixed]

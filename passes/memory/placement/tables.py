@@ -30,16 +30,15 @@ class Tables:
     sums: Numbers
     tops: Numbers
 
-    def for_capacity(self, capacity: int, order: Sequence[int]) -> Items:
-        """The tables for a capacity in bytes, and an order of the items."""
+    def for_capacity(self, capacity: int) -> Items:
+        """The tables for a capacity in bytes."""
         instance = self.instance
         limit = []
         for body in self.bodies:
             most = (capacity - instance.reach[body]) // instance.unit
             limit.append(most // instance.step[body] * instance.step[body])
         limit += self.items.fixed[len(self.bodies) :]
-        items = self.items._replace(limit=limit)
-        return items._replace(order=list(order), capacity=self._capacities(limit))
+        return self.items._replace(limit=limit, capacity=self._capacities(limit))
 
     def _capacities(self, limit: Sequence[int]) -> Numbers:
         """How high the slices of each section may reach, whichever is the topmost."""
@@ -51,9 +50,8 @@ class Tables:
                 found[section] = max(found[section], limit[item] + self.tops[j])
         return found
 
-    def start(self) -> State:
-        """Nothing is placed."""
-        items = self.items
+    def start(self, items: Items) -> State:
+        """Nothing is placed; for the tables of some capacity."""
         count = len(items.first)
         trail = 2 * len(items.near) + 64 * count + 1024
         crossing = [0] * (self.sections + 1)
@@ -80,7 +78,8 @@ class Tables:
             frame_final=_zeros(count + 2),
             frame_level=_zeros(count + 2),
             blamed=_zeros(self.sections),
-            counts=_zeros(4),
+            witness=list(items.sect_at),
+            counts=[0, 0, 0, 0, 0, 0, int(all(items.plain))],
         )
         for item in range(count):
             if items.fixed[item] < 0:
@@ -137,7 +136,7 @@ def tables_of(instance: Instance) -> Tables:
         sect=[item for row in live for item, _, _ in row],
         above=[offset for row in live for _, offset, _ in row],
         capacity=[0] * sections,
-        order=[],
+        order=list(range(len(shapes))),
     )
     return Tables(instance, bodies, items, sections, sums, [top for row in live for _, _, top in row])
 
