@@ -8,9 +8,10 @@ from cnnir.analysis import live_ranges
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node
 from cnnir.passes.memory.emission import Entry, Layout, entries, in_turn, lay_out
-from cnnir.passes.memory.forming import Choices, Formation, form
+from cnnir.passes.memory.forming import Choices, Formation, Wish, form
 from cnnir.passes.memory.order import Schedule, alternatives, schedule
 from cnnir.passes.memory.placement import Body, Placement, Slice, place
+from cnnir.passes.memory.rechaining import other_wishes, unchained
 from cnnir.passes.memory.sizes import known_bytes
 from cnnir.passes.memory.spending import hurried, sparing
 
@@ -25,6 +26,12 @@ ROUNDS = 20
 
 TRIES = 40
 """Orders of the least peak whose placement is looked at, should the first one not reach it."""
+
+LINKS = 40
+"""Links of chains that are cut or joined otherwise, in a network that is not `LARGE`."""
+
+LARGE = 400
+"""Nodes."""
 
 LOOKS = 4
 """The same, for each slice that is copied after all."""
@@ -49,15 +56,55 @@ class Attempt:
 
 
 def best_attempt(graph: Graph, ways: Sequence[Choices], order: str | Sequence[str], alignment: int) -> Attempt:
-    """The lowest plan of all ways to share; a later one is tried only where it may be lower."""
-    best: Attempt | None = None
+    """The lowest plan of all ways to share.
+
+    Chains can be a loss: with them, the plan is looked for without them first, then with those that are best for each
+    sequence, then with others where that may lower it.
+    """
+    plain = [replace(way, fuse="steps") if way.fuse == "aggressive" else way for way in ways]
+    best = _lowest(graph, plain, order, alignment)
+    chained = [way for way in ways if way.fuse == "aggressive"]
+    if chained:
+        starts = [*chained, *(replace(way, chains=unchained(graph)) for way in chained)]
+        best = _lowest(graph, starts, order, alignment, best)
+        if isinstance(order, str) and order != "file":
+            best = _rechained(graph, best, starts[-len(chained)], order, alignment)
+    return best
+
+
+def _lowest(
+    graph: Graph, ways: Sequence[Choices], order: str | Sequence[str], alignment: int, best: Attempt | None = None
+) -> Attempt:
+    """The lowest plan of all ways to share, and of one that is there; a later one is tried only where it may be."""
+    known = best
     for choices in ways:
         for attempt in _attempts(graph, choices, order, alignment, best.arena if best is not None else None):
             if best is None or attempt.arena < best.arena:
                 best = attempt
     assert best is not None  # noqa: S101  the first way gives one at least
-    if isinstance(order, str) and order != "file" and best.arena > best.schedule.bound:
+    if best is not known and isinstance(order, str) and order != "file" and best.arena > best.schedule.bound:
         best = min([best, *_with_copies(graph, best, order, alignment)], key=lambda attempt: attempt.arena)
+    return best
+
+
+def _rechained(graph: Graph, best: Attempt, start: Choices, order: str, alignment: int) -> Attempt:
+    """The plan with chains cut or joined one by one, as long as each makes it lower."""
+    looks = LINKS if len(graph.nodes) <= LARGE else LINKS * LARGE // len(graph.nodes)
+    here: Attempt | None = best if best.formation.choices.fuse == "aggressive" else None
+    if here is None:
+        here = next(_attempts(graph, start, order, alignment, None), None)
+    tried: set[Wish] = set()
+    while here is not None:
+        wishes = other_wishes(here.formation, here.steps, here.layout)
+        choices, here = here.formation.choices, None
+        for wish in wishes:
+            if wish in tried or len(tried) >= looks:
+                continue
+            tried.add(wish)
+            found = _lowest(graph, [replace(choices, chains=wish)], order, alignment, best)
+            if found is not best:
+                best = here = found
+                break
     return best
 
 

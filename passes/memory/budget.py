@@ -14,6 +14,7 @@ from cnnir.passes.memory.order.forced import Forced, forced
 from cnnir.passes.memory.planner import ARENA, EFFORT, plan
 from cnnir.passes.memory.pools import Memory, spread
 from cnnir.passes.memory.problem import profile
+from cnnir.passes.memory.sizes import known_bytes
 from cnnir.passes.memory.workspace import NONE, TODAY
 from cnnir.plan import MemoryPlan
 from cnnir.units import format_bytes, format_size
@@ -103,6 +104,8 @@ class _Question:
         first = plan(self.graph, order=order, **self.options)
         if first.arena_bytes <= self.budget:
             return self._yes(first)
+        if self.options.get("fuse") == "aggressive":
+            return self._of_many_chains(first, order)
         if not isinstance(order, str) or order == "file":
             return self._of_one_order(first)
         formation = _formation(self.graph, self.options.get("fuse", "none"), self.options)
@@ -142,6 +145,26 @@ class _Question:
             reason = f"in this order no placement is lower than {format_bytes(self.budget + 1)}"
             return Answer(self.budget, "does not fit", found, self.budget + 1, reason)
         return self._unknown(found, found.lower_bound if self._is_least else 0)
+
+    def _of_many_chains(self, best: MemoryPlan, order: str | Sequence[str]) -> Answer:
+        """A proof about some chains says nothing of others: those that are left out may fit."""
+        if order == "auto":
+            longer = plan(self.graph, order="optimal", **self.options)
+            best = min((best, longer), key=lambda each: each.arena_bytes)
+        placed, _ = self._placed(best)
+        if placed is not None:
+            return self._yes(placed)
+        given = self.graph.inputs if self.options.get("count_inputs", True) else ()
+        kept = self.graph.outputs if self.options.get("count_outputs", True) else ()
+        # What comes in and what goes out is stored, whatever is chained.
+        sizes = [
+            known_bytes(value) for value in (*given, *kept) if value.weight is None and (value.uses or value in kept)
+        ]
+        bound = max(sizes, default=0)
+        if bound > self.budget:
+            reason = f"an input or output takes {format_bytes(bound)}"
+            return Answer(self.budget, "does not fit", best, bound, reason)
+        return self._unknown(best, bound)
 
     def _of_many_orders(self, best: MemoryPlan, bound: int, formation: Formation) -> Answer:
         """Orders that live bytes allow, one after the other; when none is left, none fits."""
