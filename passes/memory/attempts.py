@@ -55,43 +55,53 @@ class Attempt:
         return self.placement.height
 
 
-def best_attempt(graph: Graph, ways: Sequence[Choices], order: str | Sequence[str], alignment: int) -> Attempt:
+def best_attempt(
+    graph: Graph, ways: Sequence[Choices], order: str | Sequence[str], alignment: int, below: int | None = None
+) -> Attempt | None:
     """The lowest plan of all ways to share.
 
-    Chains can be a loss: with them, the plan is looked for without them first, then with those that are best for each
-    sequence, then with others where that may lower it.
+    Chains can be a loss. So beside those that are best for each sequence, the plan is looked for without them; and
+    then with others, where that may lower it.
+
+    Args:
+        graph: All dims known.
+        ways: What may share bytes.
+        order: As `plan` has it.
+        alignment: Bytes.
+        below: Bytes; None comes back, sooner or later, where no plan was found that needs less.
     """
-    plain = [replace(way, fuse="steps") if way.fuse == "aggressive" else way for way in ways]
-    best = _lowest(graph, plain, order, alignment)
     chained = [way for way in ways if way.fuse == "aggressive"]
-    if chained:
-        starts = [*chained, *(replace(way, chains=unchained(graph)) for way in chained)]
-        best = _lowest(graph, starts, order, alignment, best)
-        if isinstance(order, str) and order != "file":
-            best = _rechained(graph, best, starts[-len(chained)], order, alignment)
+    plain = [replace(way, fuse="steps") if way in chained else way for way in ways]
+    alone = [replace(way, chains=unchained(graph)) for way in chained]
+    best: Attempt | None = None
+    for group in (chained, alone, plain):
+        found = _lowest(graph, group, order, alignment, best.arena if best is not None else below)
+        best = found if found is not None else best
+    if best is not None and chained and isinstance(order, str) and order != "file":
+        best = _rechained(graph, best, alone[0], order, alignment)
     return best
 
 
 def _lowest(
-    graph: Graph, ways: Sequence[Choices], order: str | Sequence[str], alignment: int, best: Attempt | None = None
-) -> Attempt:
-    """The lowest plan of all ways to share, and of one that is there; a later one is tried only where it may be."""
-    known = best
+    graph: Graph, ways: Sequence[Choices], order: str | Sequence[str], alignment: int, below: int | None
+) -> Attempt | None:
+    """The lowest plan of all ways to share; each is tried only where it may be lower, and what is not is left out."""
+    best: Attempt | None = None
     for choices in ways:
-        for attempt in _attempts(graph, choices, order, alignment, best.arena if best is not None else None):
+        reached = best.arena if best is not None else below
+        for attempt in _attempts(graph, choices, order, alignment, reached):
             if best is None or attempt.arena < best.arena:
                 best = attempt
-    assert best is not None  # noqa: S101  the first way gives one at least
-    if best is not known and isinstance(order, str) and order != "file" and best.arena > best.schedule.bound:
+    if best is not None and isinstance(order, str) and order != "file" and best.arena > best.schedule.bound:
         best = min([best, *_with_copies(graph, best, order, alignment)], key=lambda attempt: attempt.arena)
-    return best
+    return best if best is not None and (below is None or best.arena < below) else None
 
 
 def _rechained(graph: Graph, best: Attempt, start: Choices, order: str, alignment: int) -> Attempt:
     """The plan with chains cut or joined one by one, as long as each makes it lower."""
     looks = LINKS if len(graph.nodes) <= LARGE else LINKS * LARGE // len(graph.nodes)
-    here: Attempt | None = best if best.formation.choices.fuse == "aggressive" else None
-    if here is None:
+    here: Attempt | None = best
+    if best.formation.choices.fuse != "aggressive":
         here = next(_attempts(graph, start, order, alignment, None), None)
     tried: set[Wish] = set()
     while here is not None:
@@ -101,8 +111,8 @@ def _rechained(graph: Graph, best: Attempt, start: Choices, order: str, alignmen
             if wish in tried or len(tried) >= looks:
                 continue
             tried.add(wish)
-            found = _lowest(graph, [replace(choices, chains=wish)], order, alignment, best)
-            if found is not best:
+            found = _lowest(graph, [replace(choices, chains=wish)], order, alignment, best.arena)
+            if found is not None:
                 best = here = found
                 break
     return best

@@ -68,15 +68,15 @@ class _Writer:
         group = self.formation.fusion.groups[work.group] if work.group is not None else None
         if work.meeting is not None:
             self._meet(work.meeting, group)
-        elif group is not None:
-            self._run(group)
+        elif work.group is not None and group is not None:
+            self._run(group, self.formation.group_reads[work.group])
 
-    def _run(self, group: Group) -> None:
+    def _run(self, group: Group, reads: tuple[Value, ...]) -> None:
         nodes, strip = group.nodes, group.strip
         if nodes[0] in self.formation.copies:
             self._write(Entry(nodes, tuple(stored_operands(nodes[0])), nodes[0].outputs, JOIN))
         else:
-            self._write(Entry(nodes, tuple(read_by(nodes)), nodes[-1].outputs, KERNEL, strip))
+            self._write(Entry(nodes, reads, nodes[-1].outputs, KERNEL, strip))
 
     def _meet(self, number: int, group: Group | None) -> None:
         """The first of a meeting's operands is written as it is; the second is written as the result."""

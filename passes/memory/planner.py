@@ -1,7 +1,9 @@
 """From a graph to a memory plan: what is asked for, the lowest attempt at it, and that written down with its bounds."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 from cnnir.algorithms import Profile
 from cnnir.errors import CnnirError
@@ -81,40 +83,102 @@ def plan(
             ``views-option`` for a concatenation without a copy where nothing may be part of another value;
             ``workspace-option``, or ``workspace-unknown`` naming the node whose workspace is not known.
     """
-    counting = Counting.of(workspace, tolerance)
+    asked = _Asked(
+        order, fuse, concat, views, strided, alignment, in_place, count_inputs, count_outputs, workspace, tolerance
+    )  # fmt: skip
     if pools is not None or weights is not None:
-        if counting.profile is not None:
-            raise CnnirError("workspace-option", "the ways of a profile are chosen for one arena", got=counting.name)
-        asked = partial(
-            plan, graph, fuse=fuse, concat=concat, views=views, strided=strided, alignment=alignment, in_place=in_place,
-            count_inputs=count_inputs, count_outputs=count_outputs, workspace=workspace,
-        )  # fmt: skip
+        if asked.counting.profile is not None:
+            name = asked.counting.name
+            raise CnnirError("workspace-option", "the ways of a profile are chosen for one arena", got=name)
         orders = (order, "file") if isinstance(order, str) and order != "file" else (order,)
-        return plan_in_pools(graph, (asked(order=each) for each in orders), pools or (), weights)
-    _check_alignment(graph, alignment)
-    if fuse not in ("none", "steps", "aggressive"):
-        raise CnnirError("fuse", "no such level of fusing", expected="none, steps or aggressive", got=fuse)
+        plans = (_found(_planned(graph, replace(asked, order=each))) for each in orders)
+        return plan_in_pools(graph, plans, pools or (), weights)
+    return _found(_planned(graph, asked))
+
+
+def plan_below(graph: Graph, below: int, **options: Any) -> MemoryPlan | None:
+    """A plan of a smaller arena, if there is one; less is tried than for a plan where it cannot be smaller.
+
+    Args:
+        graph: All dims known.
+        below: Bytes.
+        options: What `plan` takes.
+
+    Raises:
+        CnnirError: as `plan` does.
+    """
+    if options.get("pools") is not None or options.get("weights") is not None:
+        found: MemoryPlan | None = plan(graph, **options)
+    else:
+        own = {name: value for name, value in options.items() if name not in ("pools", "weights")}
+        found = _planned(graph, _Asked(**own), below)
+    return found if found is not None and found.arena_bytes < below else None
+
+
+def _found(plan: MemoryPlan | None) -> MemoryPlan:
+    """There is always one, where nothing is known that it has to be lower than."""
+    assert plan is not None  # noqa: S101
+    return plan
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What `plan` was asked for, memories apart."""
+
+    order: str | Sequence[str] = "auto"
+    fuse: Fuse = "none"
+    concat: bool | None = None
+    views: bool = True
+    strided: bool = False
+    alignment: int = DEFAULT_ALIGNMENT
+    in_place: bool = True
+    count_inputs: bool = True
+    count_outputs: bool = True
+    workspace: str | Profile = NONE
+    tolerance: float = 0.0
+
+    @cached_property
+    def counting(self) -> Counting:
+        """How the kernels' own workspace counts."""
+        return Counting.of(self.workspace, self.tolerance)
+
+    def ways(self) -> list[Choices]:
+        """What may share bytes."""
+        concats = [bool(self.concat)]
+        if self.concat is None and self.views and self.fuse != "none":
+            concats = [True, False]
+        sides = self.count_inputs, self.count_outputs
+        return [
+            Choices(self.fuse, concat, self.views, loose, self.in_place, *sides, counting=self.counting)
+            for loose in ((True, False) if self.strided and self.views else (False,))
+            for concat in concats
+        ]
+
+
+def _planned(graph: Graph, asked: _Asked, below: int | None = None) -> MemoryPlan | None:
+    """The plan in one arena; None when none was found of less than so many bytes."""
+    counting = asked.counting
+    _check_alignment(graph, asked.alignment)
+    if asked.fuse not in ("none", "steps", "aggressive"):
+        raise CnnirError("fuse", "no such level of fusing", expected="none, steps or aggressive", got=asked.fuse)
     if not graph.nodes:
         raise CnnirError("plan-empty", "a graph without nodes has nothing to plan", got=graph.name)
-    if concat and not views:
+    if asked.concat and not asked.views:
         raise CnnirError("views-option", "a concatenation without a copy consists of views", expected="views=True")
-    concats = [True, False] if concat is None and views and fuse != "none" else [bool(concat)]
-    ways = [
-        Choices(fuse, each, views, loose, in_place, count_inputs, count_outputs, counting=counting)
-        for loose in ((True, False) if strided and views else (False,))
-        for each in concats
-    ]
-    best = in_less_time(best_attempt(graph, ways, order, alignment), alignment)
-    result = _write(graph, best, alignment, {
-        "order": order if isinstance(order, str) else "given",
-        "fuse": fuse,
+    best = best_attempt(graph, asked.ways(), asked.order, asked.alignment, below)
+    if best is None:
+        return None
+    best = in_less_time(best, asked.alignment)
+    result = _write(graph, best, asked.alignment, {
+        "order": asked.order if isinstance(asked.order, str) else "given",
+        "fuse": asked.fuse,
         "concat": best.formation.choices.concat,
-        "views": views,
-        "strided": strided,
-        "alignment": alignment,
-        "in_place": in_place,
-        "count_inputs": count_inputs,
-        "count_outputs": count_outputs,
+        "views": asked.views,
+        "strided": asked.strided,
+        "alignment": asked.alignment,
+        "in_place": asked.in_place,
+        "count_inputs": asked.count_inputs,
+        "count_outputs": asked.count_outputs,
         **counting.options,
     })  # fmt: skip
     result.check(graph)

@@ -27,7 +27,7 @@ def other_wishes(formation: Formation, steps: Sequence[Entry], layout: Layout) -
     chained = (core for step in (steps[peak], *readers) for core in [n for n in step.nodes if _takes(n)][1:])
     for core in dict.fromkeys(chained):
         yield Wish(wish.cut | {core.name}, wish.joined - {core.name})
-    for value in formation.spans:
+    for value in formation.atoms:
         if value in living and (reader := _taker(value)) is not None:
             yield Wish(wish.cut - {reader.name}, wish.joined | {reader.name})
 

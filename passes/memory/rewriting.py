@@ -5,7 +5,7 @@ from typing import Any
 from cnnir.graph import Graph
 from cnnir.passes.conv_through_concat import ConvThroughConcat
 from cnnir.passes.memory.forming import Fuse
-from cnnir.passes.memory.planner import plan
+from cnnir.passes.memory.planner import plan, plan_below
 from cnnir.passes.pool_through_concat import PoolThroughConcat
 from cnnir.plan import MemoryPlan
 
@@ -32,7 +32,6 @@ def plan_rewritten(graph: Graph, *, fuse: Fuse = "none", **options: Any) -> tupl
         rewritten = graph.apply(rewrite)
         if rewritten.modified:
             graph = rewritten.graph
-            other = plan(graph, fuse=fuse, **options)
-            if other.arena_bytes < best[1].arena_bytes:
-                best = graph, other
+            lower = plan_below(graph, best[1].arena_bytes, fuse=fuse, **options)
+            best = (graph, lower) if lower is not None else best
     return best

@@ -1,9 +1,9 @@
 """From a graph to a problem: what is one step, what shares bytes whatever the order, what may share them."""
 
 from cnnir.passes.memory.forming.chains import Wish
-from cnnir.passes.memory.forming.formation import form, reaches, read_by
+from cnnir.passes.memory.forming.formation import form, reaches
 from cnnir.passes.memory.forming.fusion import Fuse, Fusion, Group, Meeting, fuse
-from cnnir.passes.memory.forming.kinds import is_pool, stored_operands
+from cnnir.passes.memory.forming.kinds import is_pool, read_by, stored_operands
 from cnnir.passes.memory.forming.model import Choices, Formation, Slice, Work
 from cnnir.passes.memory.forming.strips import Strip
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from cnnir.graph import Graph, Node, Value
 from cnnir.passes.memory.forming.frames import Frames, strides_of
 from cnnir.passes.memory.forming.fusion import Group, Meeting, fuse
-from cnnir.passes.memory.forming.kinds import stored_operands
+from cnnir.passes.memory.forming.kinds import read_by, stored_operands
 from cnnir.passes.memory.forming.model import Choices, Formation, Slice, Work
 from cnnir.passes.memory.forming.views import Part, concat_places, is_identity, view_parts
 from cnnir.passes.memory.problem import Atom, Problem, Task
@@ -365,12 +365,6 @@ class _Former:
         return strip + self.choices.counting.least(steps, self.strides)
 
 
-def read_by(nodes: Sequence[Node]) -> list[Value]:
-    """What nodes that run as one read: operands that are not weights and that none of them makes."""
-    made = {value for node in nodes for value in node.outputs}
-    return list(dict.fromkeys(v for node in nodes for v in stored_operands(node) if v not in made))
-
-
 def reaches(source: Value, result: Value, nodes: Sequence[Node]) -> bool:
     """May the result be written over the operand: does whatever reads it work in place, up to the result?"""
     found = {source}
@@ -384,4 +378,4 @@ def reaches(source: Value, result: Value, nodes: Sequence[Node]) -> bool:
     return result in found
 
 
-__all__ = ["form", "reaches", "read_by"]
+__all__ = ["form", "reaches"]

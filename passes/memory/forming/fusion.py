@@ -24,7 +24,7 @@ from cnnir.ops import LRN, Conv
 from cnnir.ops.opaque import Opaque
 from cnnir.passes.memory.forming.chains import Chains, Stage, Wish
 from cnnir.passes.memory.forming.epilogues import Epilogues
-from cnnir.passes.memory.forming.kinds import COMPUTING, MOVING, is_pointwise, is_pool, stored_operands
+from cnnir.passes.memory.forming.kinds import COMPUTING, MOVING, is_pointwise, is_pool, read_by, stored_operands
 from cnnir.passes.memory.forming.strips import Strip, strip_of
 from cnnir.passes.memory.forming.views import Part
 from cnnir.passes.memory.sizes import known_bytes
@@ -163,7 +163,7 @@ class _Builder:
         if self.chains is None:
             self._add(*self._with_pool(whole, growth.result))
         else:
-            self._add(*self.chains.step(Stage(node, whole, growth.result), self._read_by(whole)))
+            self._add(*self.chains.step(Stage(node, whole, growth.result), read_by(whole)))
 
     def _with_pool(self, nodes: tuple[Node, ...], result: Value) -> tuple[tuple[Node, ...], Strip | None]:
         """The nodes, and the pooling that follows with what is applied to its result."""
@@ -227,7 +227,7 @@ class _Builder:
         """The group of the one operand does all of it: where it reads the other operand anyway, or pools the result."""
         group, growth = self.groups[index], self.epilogues.grow(node.output)
         whole = (*group.nodes, node, *growth.nodes)
-        reads_both = not set(self._read_by(group.nodes)).isdisjoint(pair)
+        reads_both = not set(read_by(group.nodes)).isdisjoint(pair)
         # What is added up from blocks of channels is there only in the end: too late for pooling in strips.
         pooled = group.strip is None and self._pool_behind(whole, growth.result) is not None
         if not reads_both and not pooled:
@@ -264,7 +264,7 @@ class _Builder:
         core = nodes[0]
         if not all(is_pointwise(node) or isinstance(node.op, MOVING) for node in nodes):
             return False
-        sources = [v for v in self._read_by(nodes) if v.weight is None]
+        sources = read_by(nodes)
         if len(sources) != 1 or result in self.outputs or not self._all_compute(result):
             return False
         (source,) = sources
@@ -275,10 +275,6 @@ class _Builder:
         # What is made for this node alone can be written over instead, once and for all.
         own = len(source.users) == 1 and source in self.group_of and source.producer not in self.views
         return isinstance(core.op, MOVING) or not own
-
-    def _read_by(self, nodes: tuple[Node, ...]) -> list[Value]:
-        made = {value for node in nodes for value in node.outputs}
-        return list(dict.fromkeys(v for node in nodes for v in stored_operands(node) if v not in made))
 
     def _all_compute(self, value: Value) -> bool:
         """Do all readers, through views and moves, work out sums or maxima over what they read?"""

@@ -1,5 +1,7 @@
 """What an op may take part in when nodes are fused: which ops work point by point, and which compute from windows."""
 
+from collections.abc import Sequence
+
 from cnnir.graph import Node, Value
 from cnnir.ops import (
     LRN,
@@ -53,9 +55,15 @@ def stored_operands(node: Node) -> list[Value]:
     return list(dict.fromkeys(value for value in node.operands if value.weight is None))
 
 
+def read_by(nodes: Sequence[Node]) -> list[Value]:
+    """What nodes that run as one read: operands that are not weights and that none of them makes."""
+    made = {value for node in nodes for value in node.outputs}
+    return list(dict.fromkeys(v for node in nodes for v in stored_operands(node) if v not in made))
+
+
 def shape_like(value: Value, other: Value) -> bool:
     """True when both are tensors of one shape, whatever their element types."""
     return str(getattr(value.type, "shape", None)) == str(getattr(other.type, "shape", None))
 
 
-__all__ = ["COMPUTING", "MOVING", "is_epilogue", "is_pointwise", "is_pool", "shape_like", "stored_operands"]
+__all__ = ["COMPUTING", "MOVING", "is_epilogue", "is_pointwise", "is_pool", "read_by", "shape_like", "stored_operands"]

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from cnnir.graph import Graph, Node, Value
 from cnnir.passes.memory.forming.chains import NO_WISH, Wish
 from cnnir.passes.memory.forming.fusion import Fuse, Fusion
+from cnnir.passes.memory.forming.kinds import read_by
 from cnnir.passes.memory.forming.views import Part
 from cnnir.passes.memory.problem import Problem
 from cnnir.passes.memory.workspace import UNCOUNTED, Counting
@@ -94,6 +96,11 @@ class Formation:
     outside: frozenset[int]
     parts: Mapping[Node, tuple[Part, ...]]
     copies: Mapping[Node, tuple[Value, ...]]
+
+    @cached_property
+    def group_reads(self) -> tuple[tuple[Value, ...], ...]:
+        """For each group of nodes the stored values that it reads: the same in every order."""
+        return tuple(tuple(read_by(group.nodes)) for group in self.fusion.groups)
 
 
 __all__ = ["Choices", "Formation", "Slice", "Work"]
