@@ -30,13 +30,23 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--effort", type=_count, default=EFFORT, metavar="NODES", help=f"of the searches (default: {EFFORT})"
     )
+    parser.add_argument(
+        "--cpsat",
+        type=_count,
+        default=0,
+        metavar="WORK",
+        help="of OR-Tools' CP-SAT, about seconds, when all else fails",
+    )
     parser.add_argument("--debug", action="store_true", help="show a traceback when something fails")
 
 
 def place_file(options: Namespace) -> int:
     """``cnnir place``: 0 with a placement, 1 when there is none within the capacity, 3 when that is not known."""
     table = read_buffers(_text(Path(options.file)), options.file)
-    found = place(table.bodies, options.alignment, capacity=options.capacity, seed=options.seed, effort=options.effort)
+    found = place(
+        table.bodies, options.alignment, capacity=options.capacity, seed=options.seed, effort=options.effort,
+        cpsat=options.cpsat,
+    )  # fmt: skip
     if options.json or wants(options.output, "json"):
         emit(_as_json(table, found), options.output)
     elif found.status not in (OPEN, TOO_LARGE) or options.capacity is None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from cnnir.passes.memory.placement.cpsat import Solver, require_solver
 from cnnir.passes.memory.placement.exact import Exact
 from cnnir.passes.memory.placement.greedy import greedy_placements, noisy_placements, swept
 from cnnir.passes.memory.placement.instance import Instance, instance_of
@@ -18,6 +20,9 @@ EFFORT = 2_000
 _SHARE = 8
 """Into how many the effort is cut: half of it is spent at the goal, the rest on heights above it."""
 
+_HEIGHTS = 4
+"""Heights at which CP-SAT is asked when it has no answer at the goal."""
+
 _MOST_PAIRS = 1_000_000
 """Slices that live together, pair by pair, beyond which only the one order is tried that needs no list of them."""
 
@@ -29,6 +34,7 @@ def place(
     capacity: int | None = None,
     seed: int = 0,
     effort: int = EFFORT,
+    cpsat: float = 0,
 ) -> Placement:
     """Place bodies in one pool, as low as the portfolio finds; the same bodies give the same placement everywhere.
 
@@ -38,13 +44,18 @@ def place(
         capacity: Bytes: any placement that is no higher will do.
         seed: Of the noise.
         effort: Nodes that the searches may take in all; 0 for the greedy families alone, without noise.
+        cpsat: What CP-SAT may take when all else has not reached the goal, in units of its deterministic time (about
+            seconds); needs OR-Tools. What it finds is taken only when it is lower.
 
     Returns:
         The lowest placement found, or the first within the capacity; its status says how good it is.
 
     Raises:
-        CnnirError: ``placement-body``, ``placement-fixed``, ``alignment``.
+        CnnirError: ``placement-body``, ``placement-fixed``, ``alignment``; ``extra-missing`` when CP-SAT is asked for
+            and not installed.
     """
+    if cpsat > 0:
+        require_solver()
     instance = instance_of(bodies_of(bodies), alignment)
     if not instance.free:
         bases = [base or 0 for base in instance.fixed]
@@ -52,6 +63,8 @@ def place(
         return Placement(instance.offsets(bases), height, instance.bound, "nothing to place", height, capacity)
     best = _Best(instance, instance.least, instance.least if capacity is None else max(instance.least, capacity))
     _improve(best, capacity, seed, effort)
+    if cpsat > 0 and not best.is_done():
+        _ask_cpsat(best, capacity, seed, cpsat)
     offsets = instance.offsets(best.bases)
     return Placement(offsets, best.height, instance.bound, best.how, best.proved, capacity, best.nodes)
 
@@ -91,6 +104,14 @@ class _Best:
             if self.is_done():
                 return
 
+    def learn(self, capacity: int, answer: Answer) -> None:
+        """Take what a search at some capacity has found or proved."""
+        self.nodes += answer.nodes
+        if answer.bases is not None:
+            self.take(answer.how, answer.bases)
+        elif answer.impossible:
+            self.proved = max(self.proved, capacity + 1)
+
     def is_done(self) -> bool:
         """Whether there is nothing left to do."""
         return self.height <= max(self.goal, self.proved)
@@ -116,6 +137,18 @@ def _improve(best: _Best, capacity: int | None, seed: int, effort: int) -> None:
             searches.run(height, min(effort // _SHARE, effort - best.nodes))
 
 
+def _ask_cpsat(best: _Best, capacity: int | None, seed: int, work: float) -> None:
+    """CP-SAT at the goal, and where that says nothing, at heights in between."""
+    if best.instance.pairs > _MOST_PAIRS:
+        return
+    solver = Solver(best.instance)
+    if best.goal >= best.proved:
+        best.learn(best.goal, solver.run(best.goal, work if capacity is not None else work / 2, seed))
+    if capacity is None:
+        for height in islice(_between(best), _HEIGHTS):
+            best.learn(height, solver.run(height, work / 2 / _HEIGHTS, seed))
+
+
 class _Searches:
     """The searches over one instance; what they find and prove goes into the best so far."""
 
@@ -129,16 +162,9 @@ class _Searches:
         """Look for a placement that is no higher than the capacity, or prove that there is none."""
         share = effort if self.exact is None else effort // 2
         answer = self.canonical.run(capacity, share, self.seed)
-        self._learn(capacity, answer)
+        self.best.learn(capacity, answer)
         if self.exact is not None and answer.bases is None and not answer.impossible:
-            self._learn(capacity, self.exact.run(capacity, effort - answer.nodes))
-
-    def _learn(self, capacity: int, answer: Answer) -> None:
-        self.best.nodes += answer.nodes
-        if answer.bases is not None:
-            self.best.take(answer.how, answer.bases)
-        elif answer.impossible:
-            self.best.proved = max(self.best.proved, capacity + 1)
+            self.best.learn(capacity, self.exact.run(capacity, effort - answer.nodes))
 
 
 def _between(best: _Best) -> Iterator[int]:
