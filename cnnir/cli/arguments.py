@@ -87,6 +87,10 @@ def make_parser() -> argparse.ArgumentParser:
     plan.add_argument(
         "--alignment", type=_whole("bytes"), default=64, metavar="BYTES", help="of each offset (default: 64)"
     )
+    plan.add_argument(
+        "--in-place", action="append", default=[], metavar="NODE",
+        help="write results over operands at the named nodes alone; may be repeated",
+    )  # fmt: skip
     plan.add_argument("--no-in-place", action="store_true", help="never write a result over an operand")
     plan.add_argument("--no-inputs", action="store_true", help="the graph's inputs lie outside the arena")
     plan.add_argument("--no-outputs", action="store_true", help="the graph's outputs lie outside the arena")
@@ -101,8 +105,8 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     plan.add_argument("--weights", metavar="NAME", help="the memory that holds the weights, which take from it")
     planning = (
-        "order", "fuse", "concat", "strided", "no_views", "alignment", "no_in_place", "no_inputs", "no_outputs", "pool",
-        "weights",
+        "order", "fuse", "concat", "strided", "no_views", "alignment", "in_place", "no_in_place", "no_inputs",
+        "no_outputs", "pool", "weights",
         *workspace.OPTIONS,
     )  # fmt: skip
     plan.set_defaults(planning={name: plan.get_default(name) for name in planning})

@@ -147,6 +147,8 @@ def make_plan(graph: Graph, options: Namespace) -> MemoryPlan:
 
 def _planning(options: Namespace) -> dict[str, Any]:
     """The planner's options."""
+    if options.in_place and options.no_in_place:
+        raise CnnirError("usage", "--in-place names nodes that --no-in-place forbids")
     return {
         "order": options.order,
         "fuse": options.fuse,
@@ -154,7 +156,7 @@ def _planning(options: Namespace) -> dict[str, Any]:
         "views": not options.no_views,
         "strided": options.strided,
         "alignment": options.alignment,
-        "in_place": not options.no_in_place,
+        "in_place": options.in_place or not options.no_in_place,
         "count_inputs": not options.no_inputs,
         "count_outputs": not options.no_outputs,
         "pools": options.pool or None,

@@ -1,6 +1,7 @@
 """Changes that might lower a plan's arena: each is tried by planning anew, and told with what it gives."""
 
 import inspect
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -8,7 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 from cnnir.dims import is_known
 from cnnir.errors import CnnirError
-from cnnir.graph import Graph
+from cnnir.graph import Graph, Node
+from cnnir.passes.memory import known_bytes
 from cnnir.passes.memory import plan as make_plan
 from cnnir.plan import JOIN, VIEW, MemoryPlan, Status
 from cnnir.plan.arrays import itemsize_of
@@ -24,6 +26,11 @@ _GENTLEST: tuple[Touches, ...] = ("memory", "caller", "interface", "values")
 
 _LEVELS = ("none", "steps", "aggressive")
 
+
+_POOLED = "pool-through-concat"
+
+_NAMED = 4
+"""Nodes that are tried one by one."""
 
 _UNSAID = ("pools", "weights")
 """Options that a plan tells of in words alone."""
@@ -117,18 +124,19 @@ class Trials:
             self.refused.append(Refused("planning anew", reason))
             return
         options = asked_for(self.plan)
-        alone = [self._try(change, options) for change in _plan_changes(self.plan, options)]
+        alone = [self._try(change, options) for change in _plan_changes(self.plan, self.graph, options)]
         for change in _graph_changes(self.graph, options):
             self._try(change, options)
         helped = [pair for pair in alone if pair is not None and pair[1].arena_bytes < self.plan.arena_bytes]
         if helped:
             first, better = min(helped, key=lambda pair: (pair[1].arena_bytes, _GENTLEST.index(pair[0].touches)))
             options = {**options, **first.options}
-            for change in _plan_changes(better, options):
+            for change in (*_plan_changes(better, self.graph, options), *_rewritings(self.graph, options)):
                 if set(change.options) & set(first.options):
                     continue
                 touches = _GENTLEST[max(map(_GENTLEST.index, (first.touches, change.touches)))]
-                both = _Change(f"{first.what}; {change.what}", touches, {**first.options, **change.options})
+                wanted = {**first.options, **change.options}
+                both = _Change(f"{first.what}; {change.what}", touches, wanted, change.passes)
                 self._try(both, asked_for(self.plan))
 
     def _try(self, change: _Change, options: Mapping[str, Any]) -> tuple[_Change, MemoryPlan] | None:
@@ -183,6 +191,13 @@ def _is_plainer(one: Suggestion, other: Suggestion) -> bool:
     if one.passes != other.passes:
         return False
     mine, theirs = _unusual(one.options), _unusual(other.options)
+    # One node that works in place is less than all of them, which is what is usual.
+    named, more = mine.pop("in_place", True), theirs.pop("in_place", True)
+    if named is True and isinstance(more, tuple):
+        return False
+    if isinstance(named, tuple) and more is True:
+        return all(_at_most(name, value, theirs) for name, value in mine.items())
+    mine, theirs = {**mine, "in_place": named}, {**theirs, "in_place": more}
     return mine != theirs and all(_at_most(name, value, theirs) for name, value in mine.items())
 
 
@@ -204,6 +219,8 @@ def asked_for(plan: MemoryPlan) -> dict[str, Any]:
     found: dict[str, Any] = dict(plan.options)
     if found.get("order") == "given":
         found["order"] = list(dict.fromkeys(plan.order))
+    if isinstance(found.get("in_place"), str):
+        found["in_place"] = tuple(json.loads(found["in_place"]))
     if found.get("concat") == (found.get("fuse", "none") != "none"):
         found["concat"] = None  # it goes with fusing, and shall do so when that changes
     return found
@@ -218,11 +235,16 @@ def _unusual(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value != _defaults()[name]}
 
 
-def _plan_changes(plan: MemoryPlan, options: Mapping[str, Any]) -> Iterator[_Change]:
+def _plan_changes(plan: MemoryPlan, graph: Graph, options: Mapping[str, Any]) -> Iterator[_Change]:
     """What may be asked of the planner instead, as far as the plan's own bounds do not say that it is in vain."""
     asked = _plain(options)
-    if not asked["in_place"]:
+    if asked["in_place"] is not True:
         yield _Change("write results over operands", "memory", {"in_place": True})
+        named = () if asked["in_place"] is False else tuple(asked["in_place"])
+        for node in _over_operands(plan, graph, named):
+            yield _Change(
+                f"write the result of {node.label} over an operand", "memory", {"in_place": (*named, node.name)}
+            )
     if plan.bounds["order"].status != "optimal":
         words = {"auto": "search another order", "optimal": "search longer for another order"}
         for order in ("optimal",) if asked["order"] == "auto" else ("auto", "optimal"):
@@ -243,6 +265,18 @@ def _plan_changes(plan: MemoryPlan, options: Mapping[str, Any]) -> Iterator[_Cha
             yield _Change(f"align to {least} bytes", "memory", {"alignment": least})
 
 
+def _over_operands(plan: MemoryPlan, graph: Graph, named: Sequence[str]) -> list[Node]:
+    """Nodes whose result could lie in an operand's place where both live at the peak, the largest first."""
+    peak = plan.peak_step
+    living = set() if peak is None else {name for index in plan.live_storages(peak) for name in plan.holders(index)}
+    found = []
+    for node in graph.nodes:
+        alike = [value for value in node.operands if len(node.outputs) == 1 and value.type == node.output.type]
+        if node.op.in_place and node.name not in named and not living.isdisjoint(value.name for value in alike):
+            found += [node] if node.output.name in living else []
+    return sorted(found, key=lambda node: -known_bytes(node.output))[:_NAMED]
+
+
 def _with_the_caller(asked: Mapping[str, Any]) -> Iterator[_Change]:
     if asked["count_inputs"]:
         yield _Change("leave the inputs with the caller", "caller", {"count_inputs": False})
@@ -252,8 +286,8 @@ def _with_the_caller(asked: Mapping[str, Any]) -> Iterator[_Change]:
 
 def _graph_changes(graph: Graph, options: Mapping[str, Any]) -> Iterator[_Change]:
     """What may be asked of the network instead: one image, half the bytes, half the height and width."""
-    # An order by names is one of this graph's nodes alone.
-    order = {} if isinstance(options.get("order", "auto"), str) else {"order": "auto"}
+    order = _order_elsewhere(options)
+    yield from _rewritings(graph, options)
     shapes = [value.type.shape for value in graph.inputs if isinstance(value.type, TensorType)]
     batches = {shape[0] for shape in shapes if shape}
     if len(batches) == 1 and (batch := batches.pop()) != 1 and is_known(batch):
@@ -265,6 +299,17 @@ def _graph_changes(graph: Graph, options: Mapping[str, Any]) -> Iterator[_Change
         if is_known(height) and is_known(width) and min(height, width) > 1:
             size = f"{-(-height // 2)}x{-(-width // 2)}"
             yield _Change(f"an input of {size}, not {height}x{width}", "values", order, f"set-size{{size={size}}}")
+
+
+def _rewritings(graph: Graph, options: Mapping[str, Any]) -> Iterator[_Change]:
+    """Another network that computes the same to the bit."""
+    if graph.apply(_POOLED).modified:
+        yield _Change("push pooling through concatenations", "memory", _order_elsewhere(options), _POOLED)
+
+
+def _order_elsewhere(options: Mapping[str, Any]) -> dict[str, str]:
+    """An order by names is one of this graph's nodes alone."""
+    return {} if isinstance(options.get("order", "auto"), str) else {"order": "auto"}
 
 
 def _detail(change: _Change, plan: MemoryPlan, graph: Graph, found: MemoryPlan) -> str:

@@ -41,6 +41,8 @@ def command_lines(model: str, passes: str | None, options: Mapping[str, Any]) ->
             if (name, value) not in _SWITCHES:
                 return ()
             words.append(_SWITCHES[name, value])
+        elif isinstance(value, tuple):
+            words += [word for each in value for word in (f"--{name.replace('_', '-')}", each)]
         elif isinstance(value, str | int):
             words += [f"--{name}", str(value)]
         else:

@@ -18,7 +18,7 @@ from cnnir.passes.memory.spending import hurried, sparing
 EFFORT = {"file": 20_000, "auto": 20_000, "optimal": 2_000_000}
 """States that the search for an order may look at, for each way to ask for one."""
 
-NODES = {"file": 500, "auto": 500, "optimal": 50_000}
+NODES = {"file": 2_000, "auto": 2_000, "optimal": 50_000}
 """Nodes that the search for a placement may take, likewise."""
 
 ROUNDS = 20

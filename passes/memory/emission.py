@@ -230,7 +230,8 @@ class _LayOut:
             if source.type == target.type and reaches(source, target, step.nodes) and self._apart(source, step):
                 if self.formation.atoms[source] == self.formation.atoms[target]:
                     return ((source, target),)
-                if self.formation.choices.in_place and self._dies(source, target, number) and self._fix(source, target):
+                allowed = self.formation.choices.writes_over(step.nodes)
+                if allowed and self._dies(source, target, number) and self._fix(source, target):
                     return ((source, target),)
         return ()
 

@@ -1,6 +1,7 @@
 """From a graph to a memory plan: what is asked for, the lowest attempt at it, and that written down with its bounds."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -40,7 +41,7 @@ def plan(
     views: bool = True,
     strided: bool = False,
     alignment: int = DEFAULT_ALIGNMENT,
-    in_place: bool = True,
+    in_place: bool | Collection[str] = True,
     count_inputs: bool = True,
     count_outputs: bool = True,
     pools: Sequence[Memory] | None = None,
@@ -63,7 +64,7 @@ def plan(
         strided: Whether slices that are not contiguous, as along channels where there are several images, may be parts
             as well: they lie in strides, of at most 256 stretches each. Some kernels read them slowly.
         alignment: Every storage starts at a multiple of this many bytes, slices of larger values apart; a power of two.
-        in_place: Whether elementwise results may be written over operands.
+        in_place: Whether elementwise results may be written over operands; or the names of the nodes whose results may.
         count_inputs: Whether the graph's inputs lie in the arena, or with the caller.
         count_outputs: The same for its outputs.
         pools: Memories to lie in, with capacities and costs of moving bytes, instead of one arena without a limit.
@@ -131,7 +132,7 @@ class _Asked:
     views: bool = True
     strided: bool = False
     alignment: int = DEFAULT_ALIGNMENT
-    in_place: bool = True
+    in_place: bool | Collection[str] = True
     count_inputs: bool = True
     count_outputs: bool = True
     workspace: str | Profile = NONE
@@ -142,14 +143,26 @@ class _Asked:
         """How the kernels' own workspace counts."""
         return Counting.of(self.workspace, self.tolerance)
 
-    def ways(self) -> list[Choices]:
+    def over(self, graph: Graph) -> bool | frozenset[str]:
+        """Whether results are written over operands, or the names of the nodes whose results are.
+
+        Raises:
+            CnnirError: ``node-unknown``, or ``in-place`` for one text instead of several.
+        """
+        if isinstance(self.in_place, bool):
+            return self.in_place
+        if isinstance(self.in_place, str):
+            raise CnnirError("in-place", "the nodes that work in place are a list of names", got=self.in_place)
+        return frozenset(graph.node(name).name for name in self.in_place)
+
+    def ways(self, over: bool | frozenset[str]) -> list[Choices]:
         """What may share bytes."""
         concats = [bool(self.concat)]
         if self.concat is None and self.views and self.fuse != "none":
             concats = [True, False]
         sides = self.count_inputs, self.count_outputs
         return [
-            Choices(self.fuse, concat, self.views, loose, self.in_place, *sides, counting=self.counting)
+            Choices(self.fuse, concat, self.views, loose, over, *sides, counting=self.counting)
             for loose in ((True, False) if self.strided and self.views else (False,))
             for concat in concats
         ]
@@ -165,7 +178,8 @@ def _planned(graph: Graph, asked: _Asked, below: int | None = None) -> MemoryPla
         raise CnnirError("plan-empty", "a graph without nodes has nothing to plan", got=graph.name)
     if asked.concat and not asked.views:
         raise CnnirError("views-option", "a concatenation without a copy consists of views", expected="views=True")
-    best = best_attempt(graph, asked.ways(), asked.order, asked.alignment, below)
+    over = asked.over(graph)
+    best = best_attempt(graph, asked.ways(over), asked.order, asked.alignment, below)
     if best is None:
         return None
     best = in_less_time(best, asked.alignment)
@@ -176,7 +190,7 @@ def _planned(graph: Graph, asked: _Asked, below: int | None = None) -> MemoryPla
         "views": asked.views,
         "strided": asked.strided,
         "alignment": asked.alignment,
-        "in_place": asked.in_place,
+        "in_place": over if isinstance(over, bool) else json.dumps(sorted(over)),
         "count_inputs": asked.count_inputs,
         "count_outputs": asked.count_outputs,
         **counting.options,

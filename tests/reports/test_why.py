@@ -13,6 +13,8 @@ import cnnir
 from cnnir import Graph, MemoryPlan, zoo
 from cnnir.builder import GraphBuilder
 from cnnir.cli import main
+from cnnir.errors import CnnirError
+from cnnir.exporters.onnx import save
 from cnnir.passes.memory import Memory
 from cnnir.reports import Why, why
 from cnnir.reports.why_text import why_text
@@ -239,3 +241,64 @@ def test_another_graph_s_plan() -> None:
     plan = zoo.build("squeezenet1_1{size=64}").plan()
     with pytest.raises(cnnir.CnnirError, match="plan-graph"):
         plan.why(zoo.build("squeezenet1_1{size=65}"))
+
+
+def test_pooling_through_concatenations() -> None:
+    """Another network that computes the same: tried alone and with the best of the rest, if there is any."""
+    graph = cnnir.load(models.path("inception_v1"))
+    plan = graph.plan()
+    found = plan.why(graph)
+    check(graph, plan, found)
+    best = found.suggestions[0]
+    assert (best.passes, best.touches) == ("pool-through-concat", "memory")
+    assert best.arena_bytes < graph.plan(fuse="steps").arena_bytes
+    chain = cnnir.from_pattern("INPUT[3x8x8] -> CONV3-4 -> RELU -> POOL2 -> FC-10")
+    tried = [*chain.plan().why(chain).suggestions, *chain.plan().why(chain).refused]
+    assert not any("pooling" in each.what for each in tried)
+
+
+def sums() -> Graph:
+    """Two results that could be written over an operand, of which one lives at the peak."""
+    builder = cnnir.GraphBuilder("sums")
+    x = builder.conv(builder.input("x", (1, 3, 16, 16)), 8, kernel=3, padding=1)
+    x = builder.relu(x, name="first")
+    x = builder.add(x, builder.conv(x, 8, kernel=1), name="sum")
+    return builder.build(builder.sigmoid(builder.max_pool(x, 2), name="last"))
+
+
+def test_one_node_in_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nothing was to be written over operands, the one node for which that pays is named; it alone is."""
+    graph = sums()
+    plan = graph.plan(in_place=False)
+    found = plan.why(graph)
+    check(graph, plan, found)
+    (named,) = [each for each in found.suggestions if each.options["in_place"] == ("sum",)]
+    made = graph.plan(in_place=["sum"])
+    assert made.arena_bytes == named.arena_bytes < plan.arena_bytes
+    assert [step.nodes for step in made.steps if step.donations] == [("sum",)]
+    # All of them give no more than that one, and so are not told.
+    assert made.arena_bytes == graph.plan().arena_bytes
+    assert not any(each.what == "write results over operands" for each in found.suggestions)
+    path = tmp_path / "sums.onnx"
+    save(graph, path)
+    assert main(shlex.split(named.commands[0].replace("MODEL", shlex.quote(str(path))))[1:]) == 0
+    assert f"{made.arena_bytes:,} B" in capsys.readouterr().out
+    again = made.why(graph)
+    assert {tuple(each.options["in_place"]) for each in again.suggestions if each.options["in_place"] is not True} <= {
+        ("sum",), ("sum", "first"), ("sum", "last"),
+    }  # fmt: skip
+    assert main(["plan", str(path), "--in-place", "sum", "--no-in-place"]) == 2
+
+
+@pytest.mark.parametrize(("names", "code"), [("sum", "in-place"), (["nobody"], "node-unknown")])
+def test_names_of_nodes_in_place(names: list[str] | str, code: str) -> None:
+    """A list of names that there are."""
+    with pytest.raises(CnnirError) as caught:
+        sums().plan(in_place=names)
+    assert caught.value.code == code
+
+
+def test_effort_for_a_placement() -> None:
+    """DenseNet with its workspace packs at what its order needs."""
+    plan = cnnir.load(models.path("densenet121")).plan(workspace="today")
+    assert plan.arena_bytes == plan.lower_bound == 8_945_664

@@ -208,7 +208,7 @@ class _Former:
     def candidates(self, number: int) -> list[tuple[Value, Value]]:
         """(operand, result) pairs of a task, where the result may be written over the operand."""
         work, writes = self.works[number], self.writes[number]
-        if len(writes) != 1 or not self.choices.in_place:
+        if len(writes) != 1 or not self.choices.writes_over(self._nodes(work)):
             return []
         result = writes[0]
         if work.group is None:
@@ -223,6 +223,11 @@ class _Former:
             if source.type == target.type and (source.name, target.name) not in self.choices.apart
             and self._apart_from_others(source, number)
         ]  # fmt: skip
+
+    def _nodes(self, work: Work) -> tuple[Node, ...]:
+        """The nodes that the task may run: its group, and those that it meets."""
+        group = self.fusion.groups[work.group].nodes if work.group is not None else ()
+        return (*group, *(self.fusion.meetings[work.meeting].nodes if work.meeting is not None else ()))
 
     def _apart_from_others(self, value: Value, number: int) -> bool:
         """No other operand of the task lies in the same bytes."""

@@ -1,6 +1,6 @@
 """A graph that is ready to be scheduled: what was allowed, what each task stands for, where its atoms lie."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,7 +22,7 @@ class Choices:
         concat: Whether producers write into their slice of a concatenation.
         strided: Whether slices that are not contiguous may be written in place, and shown.
         views: Whether parts of a value may be values of their own: what is cut out of another, or put together.
-        in_place: Whether results are written over operands that die.
+        in_place: Whether results are written over operands that die; or the names of the nodes whose results are.
         count_inputs, count_outputs: Whether they lie in the arena, or with the caller.
         apart: (operand, result) pairs that are not written over each other after all.
         copied: (concatenation, operand number): that operand lies elsewhere, and is copied to its slice in the end.
@@ -34,13 +34,19 @@ class Choices:
     concat: bool = False
     views: bool = True
     strided: bool = False
-    in_place: bool = True
+    in_place: bool | frozenset[str] = True
     count_inputs: bool = True
     count_outputs: bool = True
     apart: frozenset[tuple[str, str]] = frozenset()
     copied: frozenset[tuple[str, int]] = frozenset()
     chains: Wish = NO_WISH
     counting: Counting = UNCOUNTED
+
+    def writes_over(self, nodes: Iterable[Node]) -> bool:
+        """Whether what these nodes make as one step may be written over what they read."""
+        if isinstance(self.in_place, bool):
+            return self.in_place
+        return any(node.name in self.in_place for node in nodes)
 
 
 @dataclass(frozen=True, slots=True)
