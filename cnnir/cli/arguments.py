@@ -81,6 +81,10 @@ def make_parser() -> argparse.ArgumentParser:
         "--fuse", choices=("none", "steps", "aggressive"), default="none",
         help="a step a node; or fused steps; or chains of convolutions too (default: none)",
     )  # fmt: skip
+    plan.add_argument(
+        "--rewrite", action="store_true",
+        help="push pooling, and with chains convolutions, through concatenations first where that is lower",
+    )  # fmt: skip
     plan.add_argument("--concat", action="store_true", help="write into the slices of a concatenation, fused or not")
     plan.add_argument("--strided", action="store_true", help="slices that are not contiguous need no copy either")
     plan.add_argument("--no-views", action="store_true", help="copy what is cut out of a value, or concatenated")
@@ -105,9 +109,8 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     plan.add_argument("--weights", metavar="NAME", help="the memory that holds the weights, which take from it")
     planning = (
-        "order", "fuse", "concat", "strided", "no_views", "alignment", "in_place", "no_in_place", "no_inputs",
-        "no_outputs", "pool", "weights",
-        *workspace.OPTIONS,
+        "order", "fuse", "rewrite", "concat", "strided", "no_views", "alignment", "in_place", "no_in_place",
+        "no_inputs", "no_outputs", "pool", "weights", *workspace.OPTIONS,
     )  # fmt: skip
     plan.set_defaults(planning={name: plan.get_default(name) for name in planning})
     travelling.add_arguments(plan)

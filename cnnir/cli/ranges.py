@@ -9,7 +9,7 @@ from cnnir.errors import CnnirError
 from cnnir.graph import Graph
 from cnnir.passes.memory import symbolic_plan
 
-_OF_ONE_SIZE = ("budget", "stored", "steps", "why", "svg", "onnx", "header", "tflm", "tflm_tensors")
+_OF_ONE_SIZE = ("budget", "rewrite", "stored", "steps", "why", "svg", "onnx", "header", "tflm", "tflm_tensors")
 """Options of ``cnnir plan`` that are about a plan of known sizes."""
 
 

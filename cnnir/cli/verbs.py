@@ -20,7 +20,7 @@ from cnnir.exporters.onnx import read_plan, save
 from cnnir.files import write_file
 from cnnir.graph import Graph
 from cnnir.interpreter import Fallback
-from cnnir.passes.memory import fits
+from cnnir.passes.memory import find_rewritten, fits
 from cnnir.plan import SCHEMA, MemoryPlan
 from cnnir.reports import plan_html, plan_svg, table_html, why
 from cnnir.reports.text import COLUMNS, steps_text, table_text
@@ -60,7 +60,7 @@ def plan(options: Namespace) -> int:
     if options.range:
         return ranges.plan(graph, options, _planning(options))
     try:
-        found, answer = _planned(graph, options)
+        graph, found, answer = _planned(graph, options)
     except CnnirError as error:
         if error.code not in ("size-unknown", "workspace-unknown") or not options.json:
             raise
@@ -77,32 +77,44 @@ def plan(options: Namespace) -> int:
     return OK if answer is None else answer.code
 
 
-class _Fit(NamedTuple):
-    """The answer to a budget, in words and as an exit code."""
+class _Answer(NamedTuple):
+    """What is told beside a plan, of a budget or of rewrites, in words; and the exit code."""
 
     text: str
     code: int
 
 
-def _planned(graph: Graph, options: Namespace) -> tuple[MemoryPlan, _Fit | None]:
-    """The plan that the arguments ask for, and whether it fits into the budget, if there is one."""
+def _planned(graph: Graph, options: Namespace) -> tuple[Graph, MemoryPlan, _Answer | None]:
+    """The graph that is planned, the plan that the arguments ask for, and what is told of it beside."""
     budget: int | None = options.budget
     if options.stored:
         found = stored_plan(graph, options)
-        return found, None if budget is None else _stored_fit(found, budget)
+        return graph, found, None if budget is None else _stored_fit(found, budget)
+    if options.rewrite:
+        return _rewritten(graph, options)
     if budget is None:
-        return make_plan(graph, options), None
+        return graph, make_plan(graph, options), None
     answer = fits(graph, budget, **_planning(options))
     codes = {"fits": OK, "does not fit": FINDINGS, "unknown": UNKNOWN}
-    return answer.plan, _Fit(str(answer), codes[answer.verdict])
+    return graph, answer.plan, _Answer(str(answer), codes[answer.verdict])
 
 
-def _stored_fit(found: MemoryPlan, budget: int) -> _Fit:
+def _rewritten(graph: Graph, options: Namespace) -> tuple[Graph, MemoryPlan, _Answer]:
+    """The network as it is rewritten for its plan, and what was done to it."""
+    for name in ("budget", "why"):
+        if getattr(options, name):
+            raise CnnirError("usage", f"--{name} is about the network as it is, --rewrite about another one")
+    found = find_rewritten(graph, **_planning(options))
+    told = "".join(f"\n  {change}" for change in found.changes) or " no: it would not be lower"
+    return found.graph, found.plan, _Answer(f"rewritten:{told}", OK)
+
+
+def _stored_fit(found: MemoryPlan, budget: int) -> _Answer:
     """Of a plan that is taken as it is."""
     spare = budget - found.arena_bytes
     if spare >= 0:
-        return _Fit(f"fits into {format_bytes(budget)}, {format_bytes(spare)} to spare", OK)
-    return _Fit(f"this plan does not fit into {format_bytes(budget)}: {format_bytes(-spare)} too much", FINDINGS)
+        return _Answer(f"fits into {format_bytes(budget)}, {format_bytes(spare)} to spare", OK)
+    return _Answer(f"this plan does not fit into {format_bytes(budget)}: {format_bytes(-spare)} too much", FINDINGS)
 
 
 def _plan_text(found: MemoryPlan, options: Namespace) -> tuple[str, bool]:

@@ -8,7 +8,7 @@ from cnnir.passes.memory.placement import Body, Buffer, Placement, Slice, live_p
 from cnnir.passes.memory.planner import ARENA, DEFAULT_ALIGNMENT, INTERFACE, plan
 from cnnir.passes.memory.pools import Memory
 from cnnir.passes.memory.problem import Atom, Problem, Task
-from cnnir.passes.memory.rewriting import plan_rewritten
+from cnnir.passes.memory.rewriting import Rewritten, find_rewritten, plan_rewritten
 from cnnir.passes.memory.sizes import known_bytes
 from cnnir.passes.memory.symbolic import SymbolicPlan, symbolic_plan
 
@@ -25,10 +25,12 @@ __all__ = [
     "Memory",
     "Placement",
     "Problem",
+    "Rewritten",
     "Schedule",
     "Slice",
     "SymbolicPlan",
     "Task",
+    "find_rewritten",
     "fits",
     "known_bytes",
     "live_peak",

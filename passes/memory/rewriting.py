@@ -1,8 +1,10 @@
 """Plans for networks that may be rewritten first: the graph comes back with its plan."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from cnnir.graph import Graph
+from cnnir.passes.base import Change
 from cnnir.passes.conv_through_concat import ConvThroughConcat
 from cnnir.passes.memory.forming import Fuse
 from cnnir.passes.memory.planner import plan, plan_below
@@ -10,12 +12,26 @@ from cnnir.passes.pool_through_concat import PoolThroughConcat
 from cnnir.plan import MemoryPlan
 
 
-def plan_rewritten(graph: Graph, *, fuse: Fuse = "none", **options: Any) -> tuple[Graph, MemoryPlan]:
+@dataclass(frozen=True)
+class Rewritten:
+    """A graph with its plan.
+
+    Attributes:
+        graph: What was planned.
+        plan: Of that graph, by its digest.
+        changes: What was done to the graph that was given; none where that is the one that was planned.
+    """
+
+    graph: Graph
+    plan: MemoryPlan
+    changes: tuple[Change, ...] = ()
+
+
+def find_rewritten(graph: Graph, *, fuse: Fuse = "none", **options: Any) -> Rewritten:
     """The lowest of some plans: of the graph as it is, and with pooling pushed through its concatenations.
 
-    Where convolutions are chained, also with convolutions of concatenations added up part by part. A plan belongs to
-    one graph, by its digest; so the graph that was planned is returned with it. Pooling gives the same values to the
-    bit, sums of parts but for float error.
+    Where convolutions are chained, also with convolutions of concatenations added up part by part. Pooling gives the
+    same values to the bit, sums of parts but for float error.
 
     Args:
         graph: All dims known; left as it is.
@@ -25,13 +41,20 @@ def plan_rewritten(graph: Graph, *, fuse: Fuse = "none", **options: Any) -> tupl
     Raises:
         CnnirError: as `plan` does.
     """
-    best = graph, plan(graph, fuse=fuse, **options)
+    best = Rewritten(graph, plan(graph, fuse=fuse, **options))
+    changes: tuple[Change, ...] = ()
     for rewrite in (PoolThroughConcat(), ConvThroughConcat()):
         if isinstance(rewrite, ConvThroughConcat) and fuse != "aggressive":
             continue
-        rewritten = graph.apply(rewrite)
-        if rewritten.modified:
-            graph = rewritten.graph
-            lower = plan_below(graph, best[1].arena_bytes, fuse=fuse, **options)
-            best = (graph, lower) if lower is not None else best
+        result = graph.apply(rewrite)
+        if result.modified:
+            graph, changes = result.graph, changes + result.changes
+            lower = plan_below(graph, best.plan.arena_bytes, fuse=fuse, **options)
+            best = Rewritten(graph, lower, changes) if lower is not None else best
     return best
+
+
+def plan_rewritten(graph: Graph, *, fuse: Fuse = "none", **options: Any) -> tuple[Graph, MemoryPlan]:
+    """The graph and the plan of `find_rewritten`: a plan belongs to one graph, so both are returned."""
+    found = find_rewritten(graph, fuse=fuse, **options)
+    return found.graph, found.plan
