@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cnnir import constraints
 from cnnir.constraints import Constraint
 from cnnir.errors import CnnirError
-from cnnir.names import wishes
+from cnnir.names import NameTable
 from cnnir.ops.base import Op, infer
 from cnnir.types import Type
 from cnnir.weights import AnyArray, Weight
@@ -159,8 +159,8 @@ class Graph:
         self.bindings: dict[str, int] = {}
         self._inputs: list[Value] = []
         self._outputs: list[Value] = []
-        self._values: dict[str, Value] = {}
-        self._nodes: dict[str, Node] = {}
+        self._values: NameTable[Value] = NameTable()
+        self._nodes: NameTable[Node] = NameTable()
         self._first: Node | None = None
         self._last: Node | None = None
 
@@ -230,8 +230,7 @@ class Graph:
 
     def fresh_name(self, wish: str, *, node: bool = False) -> str:
         """The wished name, or the first of wish_1, wish_2, ... that no value (or node) bears yet."""
-        taken: Mapping[str, object] = self._nodes if node else self._values
-        return next(name for name in wishes(wish) if name not in taken)
+        return self._nodes.fresh(wish) if node else self._values.fresh(wish)
 
     # Making
 

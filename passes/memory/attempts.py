@@ -16,10 +16,13 @@ from cnnir.passes.memory.sizes import known_bytes
 from cnnir.passes.memory.spending import hurried, sparing
 
 EFFORT = {"file": 20_000, "auto": 20_000, "optimal": 2_000_000}
-"""States that the search for an order may look at, for each way to ask for one."""
+"""States that the search for an order may look at, for each way to ask for one; as many to look for others as good."""
 
 NODES = {"file": 2_000, "auto": 2_000, "optimal": 50_000}
 """Nodes that the search for a placement may take, likewise."""
+
+TASKS = {"auto": 10_000, "optimal": 1_000_000}
+"""Tasks of all the problems that are posed to see what copies of slices give: of large ones few are posed."""
 
 ROUNDS = 20
 """How often the problem is posed anew because bytes that were to be shared lie fixed to others."""
@@ -125,7 +128,8 @@ def _with_copies(graph: Graph, best: Attempt, order: str, alignment: int) -> Ite
     live together, they may not pack.
     """
     least, chosen = best.arena, None
-    for pair in islice(_slices_at_peak(best), TRIES):
+    slices = min(TRIES, TASKS[order] // max(len(best.schedule.order), 1))
+    for pair in islice(_slices_at_peak(best), slices):
         choices = replace(best.formation.choices, copied=frozenset([pair]))
         for attempt in _attempts(graph, choices, order, alignment, best.arena, tries=LOOKS):
             yield attempt
@@ -171,7 +175,8 @@ def _attempts(
         return
     # The first order of the least peak may not pack where another one does: a greedy look at some of them is cheap.
     low, best = None, found.order
-    for other in chain([found.order], islice(alternatives(formation.problem, found.order), tries)):
+    others = alternatives(formation.problem, found.order, effort=EFFORT[order])
+    for other in chain([found.order], islice(others, tries)):
         attempt = _attempt(formation, found, other, alignment, effort=0)
         yield attempt
         if attempt.arena <= found.peak:

@@ -18,7 +18,9 @@ STRETCH = 1_000
 """Tasks of a stage that is drawn as a whole; longer ones are cut, and each part keeps what runs before it."""
 
 
-def alternatives(problem: Problem, order: Sequence[int], *, seed: int = 0) -> Iterator[tuple[int, ...]]:
+def alternatives(
+    problem: Problem, order: Sequence[int], *, seed: int = 0, effort: int | None = None
+) -> Iterator[tuple[int, ...]]:
     """Orders that need no more than a given one, each once; the given one does not come up.
 
     Each stage is searched anew, with what may be as high as the peak of the given order, and drawn choices; a stage in
@@ -28,16 +30,21 @@ def alternatives(problem: Problem, order: Sequence[int], *, seed: int = 0) -> It
         problem: The tasks.
         order: Each task once.
         seed: Of the choices.
+        effort: States to look into in all; None for as many as it takes.
     """
     draw = random.Random(seed)  # noqa: S311 - choices, not secrets
     peak = max(profile(problem, order), default=0)
     parts = list(_parts(problem, order))
     seen = {tuple(order)}
-    misses = 0
+    misses = states = 0
     while misses < PATIENCE:
         drawn: list[int] = []
         for part in parts:
-            found = Search(part, peak, peak + 1, draw).run(ATTEMPT)
+            if effort is not None and states >= effort:
+                return
+            search = Search(part, peak, peak + 1, draw)
+            found = search.run(ATTEMPT)
+            states += search.states
             drawn.extend(part.members if found.order is None else found.order)
         other = tuple(drawn)
         misses = misses + 1 if other in seen else 0

@@ -17,6 +17,7 @@ such moves: for a random Watts-Strogatz network of 48 nodes, from a hundred thou
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 from cnnir.passes.memory.problem import Atom, Problem
@@ -131,7 +132,25 @@ class Region:
     def begun(self, done: int, tasks: int) -> int:
         """Bytes of the atoms that tasks begin, when others have run before."""
         total = sum((tasks & mask).bit_count() * size for mask, size in self.beginnings)
-        return total + sum(size for mask, size in self.shared if tasks & mask and not done & mask)
+        joint, writers = self._joint
+        rest, met = tasks & joint, set[int]()
+        while rest:
+            low = rest & -rest
+            met.update(writers[low])
+            rest ^= low
+        return total + sum(self.shared[index][1] for index in met if not done & self.shared[index][0])
+
+    @cached_property
+    def _joint(self) -> tuple[int, dict[int, list[int]]]:
+        """Mask of the tasks that write atoms of several producers, and for the bit of each the indices of these."""
+        writers: dict[int, list[int]] = {}
+        for index, (mask, _) in enumerate(self.shared):
+            rest = mask
+            while rest:
+                low = rest & -rest
+                writers.setdefault(low, []).append(index)
+                rest ^= low
+        return sum(writers), writers
 
     def donated(self, done: int, task: int) -> int:
         """Bytes that a task writes over when it runs; `done` are those that have run before it."""
