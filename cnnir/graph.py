@@ -20,6 +20,7 @@ from cnnir.types import Type
 from cnnir.weights import AnyArray, Weight
 
 if TYPE_CHECKING:
+    from cnnir.interpreter import Program
     from cnnir.lint import Finding
     from cnnir.passes.base import Pass, PassResult
     from cnnir.plan import MemoryPlan
@@ -363,6 +364,16 @@ class Graph:
         from cnnir.passes.memory import plan  # noqa: PLC0415
 
         return plan(self, **options)
+
+    def compile(self, plan: "MemoryPlan | None" = None, **options: Any) -> "Program":
+        """What runs the graph again and again: by a plan, or the fastest one, which takes options.
+
+        See `cnnir.interpreter.Program` and `cnnir.passes.memory.fastest`.
+        """
+        from cnnir.interpreter import Program  # noqa: PLC0415
+        from cnnir.passes.memory import fastest  # noqa: PLC0415
+
+        return Program(self, plan if plan is not None else fastest(self, **options))
 
     def run(
         self,

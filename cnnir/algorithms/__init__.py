@@ -2,7 +2,7 @@
 
 from cnnir.algorithms import today
 from cnnir.algorithms.base import Call, Tensor, workspaces
-from cnnir.algorithms.choosing import Choice, choose, front
+from cnnir.algorithms.choosing import Choice, channels_last_front, choose, front
 from cnnir.algorithms.profile import PROFILES, SERVER, Profile
 from cnnir.algorithms.steps import planned_workspace, step_workspace
 from cnnir.algorithms.trading import Trade, least_arena, trade, trades
@@ -19,6 +19,7 @@ __all__ = [
     "Unknown",
     "Way",
     "alternatives",
+    "channels_last_front",
     "choose",
     "front",
     "least_arena",

@@ -1,11 +1,13 @@
 """Choosing among the ways to compute a node: the fastest within a limit, and all between which a planner may trade."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from cnnir.algorithms.base import Call
+from cnnir.algorithms.channels_last.ways import step_ways
 from cnnir.algorithms.profile import Profile
 from cnnir.algorithms.ways import Unknown, Way, ways
+from cnnir.graph import Node, Value
 from cnnir.ops.base import Op
 
 
@@ -74,11 +76,23 @@ def front(
     found = offered(op, call, profile, tolerance=tolerance, runnable=runnable)
     if isinstance(found, Unknown):
         return found
+    return _undominated(found)
+
+
+def _undominated(found: Iterable[Choice]) -> tuple[Choice, ...]:
     kept: list[Choice] = []
     for choice in sorted(found, key=_by_scratch):
         if not kept or _seconds(choice) < _seconds(kept[-1]):
             kept.append(choice)
     return tuple(kept)
+
+
+def channels_last_front(
+    nodes: Sequence[Node], stored: Container[Value], profile: Profile, *, tolerance: float
+) -> tuple[Choice, ...]:
+    """The same of a step whose maps have their channels innermost; empty where no way is for that."""
+    found = step_ways(nodes, stored) or ()
+    return _undominated(_priced(way, profile) for way in _allowed(found, tolerance, runnable=True))
 
 
 def offered(op: Op, call: Call, profile: Profile, *, tolerance: float, runnable: bool) -> tuple[Choice, ...] | Unknown:

@@ -4,5 +4,6 @@ from cnnir.interpreter.executor import evaluate, run
 from cnnir.interpreter.fallback import Fallback, foreign_values
 from cnnir.interpreter.feeds import seeded_array, seeded_feed
 from cnnir.interpreter.kernels import kernels
+from cnnir.interpreter.program import Program
 
-__all__ = ["Fallback", "evaluate", "foreign_values", "kernels", "run", "seeded_array", "seeded_feed"]
+__all__ = ["Fallback", "Program", "evaluate", "foreign_values", "kernels", "run", "seeded_array", "seeded_feed"]

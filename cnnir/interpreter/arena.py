@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from cnnir.errors import CnnirError, within_memory
-from cnnir.plan import MemoryPlan, PlannedValue, strided
+from cnnir.plan import MemoryPlan, PlannedValue, Step, strided
 from cnnir.types import DType
 from cnnir.weights import AnyArray
 
@@ -27,6 +27,12 @@ class Arena:
         for name, value in plan.values.items():
             if value.pieces is not None:
                 self.arrays[name] = _array(name, value, self._buffers)
+
+    def scratch(self, step: Step) -> AnyArray:
+        """The bytes of a step's workspace; none where the plan gives it none."""
+        if step.scratch is None:
+            return np.empty(0, np.uint8)
+        return self._buffers[step.scratch.pool][step.scratch.offset : step.scratch.end]
 
     def poisoned(self) -> Iterator[int]:
         """The numbers of the steps; before each is given out, every byte that holds nothing needed is spoilt.

@@ -315,9 +315,9 @@ def _run_planned(
         if step.algorithm == VIEW:
             made = {value: views[value.name] for value in graph.node(step.nodes[0]).outputs}
         elif step.algorithm == JOIN:
-            made = _join(graph.node(step.nodes[0]), views)
+            made = join(graph.node(step.nodes[0]), views)
         else:
-            made = _compute([graph.node(name) for name in step.nodes], views, fallback, set(wanted.values()))
+            made = compute([graph.node(name) for name in step.nodes], views, fallback, set(wanted.values()))
         # Others may take the place of what is not the graph's own output, and what is not stored is gone after this.
         found.update((value, array.copy()) for value, array in made.items() if wanted.get(value.name) is value)
     found.update((graph.value(name), views[name].copy()) for name in plan.outputs if name in wanted)
@@ -342,7 +342,7 @@ def _check_ways(plan: MemoryPlan) -> None:
             )
 
 
-def _compute(
+def compute(
     nodes: Sequence[Node], views: Mapping[str, AnyArray], fallback: Fallback | None, wanted: Collection[Value]
 ) -> dict[Value, AnyArray]:
     """Run the nodes of a step, one after the other; what the plan does not store lies outside of the pools.
@@ -374,7 +374,7 @@ def _planned_operand(
     return made[value] if value in made else views[value.name]
 
 
-def _join(node: Node, views: Mapping[str, AnyArray]) -> dict[Value, AnyArray]:
+def join(node: Node, views: Mapping[str, AnyArray]) -> dict[Value, AnyArray]:
     """Copy those operands of a Concat to their places that do not lie there."""
     assert isinstance(node.op, Concat)  # noqa: S101  the plan has been proved
     (output,) = node.outputs

@@ -89,6 +89,31 @@ def runs_of(value: PlannedValue) -> list[Run]:
     return joined(found)
 
 
+def runs_in_memory(value: PlannedValue) -> tuple[tuple[int, ...], list[Run]]:
+    """Where a value's bytes lie, its axes taken from the slowest to the fastest, and these axes.
+
+    No axes are named where they run in their own order.
+
+    A map whose channels run fastest is a few stretches so, and as many as it has elements in row-major order. Two
+    values of one shape lie element over element when both answers are equal.
+    """
+    steps = {piece.strides for piece in value.pieces or ()}
+    # What has one element alone along an axis may have any stride there.
+    wide = [axis for axis, size in enumerate(value.shape) if size != 1]
+    (only,) = steps if len(steps) == 1 else (range(len(value.shape), 0, -1),)
+    turned = sorted(wide, key=lambda axis: -only[axis])
+    if turned == wide:
+        return (), runs_of(value)
+    axes = (*(axis for axis in range(len(value.shape)) if axis not in wide), *turned)
+    itemsize = itemsize_of(value)
+    found: list[Run] = []
+    for piece in value.pieces or ():
+        sides = (value.shape, piece.origin, piece.shape, piece.strides)
+        whole, origin, shape, strides = (tuple(of[axis] for axis in axes) for of in sides)
+        found += _piece_runs(piece.pool, piece.offset, origin, shape, strides, whole, itemsize)
+    return axes, joined(found)
+
+
 def joined(runs: Iterable[Run]) -> list[Run]:
     """The stretches in the order of their positions, those that continue each other made one."""
     result: list[Run] = []
@@ -193,6 +218,7 @@ __all__ = [
     "itemsize_of",
     "joined",
     "reach",
+    "runs_in_memory",
     "runs_of",
     "strided",
     "touch",

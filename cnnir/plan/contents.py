@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import NoReturn, TypeAlias
 
 from cnnir.errors import CnnirError
-from cnnir.plan.arrays import Extent, Run, extents_of, runs_of, touch, without
+from cnnir.plan.arrays import Extent, Run, extents_of, runs_in_memory, touch, without
 from cnnir.plan.model import JOIN, VIEW, MemoryPlan, Scratch, Step
 from cnnir.plan.refusal import where
 
@@ -74,7 +74,9 @@ class _Walk:
     def __init__(self, plan: MemoryPlan) -> None:
         self.plan = plan
         self.bytes = {pool.name: ByteMap(pool.name, max(pool.bytes, 1)) for pool in plan.pools}
-        self.runs: dict[str, list[Run]] = {name: runs_of(value) for name, value in plan.values.items()}
+        lying = {name: runs_in_memory(value) for name, value in plan.values.items()}
+        self.axes = {name: axes for name, (axes, _) in lying.items()}
+        self.runs: dict[str, list[Run]] = {name: runs for name, (_, runs) in lying.items()}
         self.extents: dict[str, list[Extent]] = {name: extents_of(runs) for name, runs in self.runs.items()}
         # What the bytes of each value have held since it was made.
         self.held: dict[str, list[Held]] = {}
@@ -111,7 +113,7 @@ class _Walk:
     def _check_in_place(self, step: Step, at: str) -> None:
         """An output may touch the bytes of what is read only by donation, and then element lies over element."""
         for source, target in step.donations:
-            if self.runs[source] != self.runs[target]:
+            if (self.axes[source], self.runs[source]) != (self.axes[target], self.runs[target]):
                 self._fail(at, f"{source} is donated to {target}, which lies elsewhere")
         for target in step.writes:
             for source in step.reads:

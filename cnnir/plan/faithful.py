@@ -9,7 +9,7 @@ from cnnir.dims import is_known
 from cnnir.ops import Concat, Conv, ConvTranspose, Gemm, MatMul, Slice, Split, Transpose
 from cnnir.ops.opaque import Opaque
 from cnnir.ops.pooling import Pool
-from cnnir.plan.arrays import Strided, extents_of, itemsize_of, runs_of, strided, touch
+from cnnir.plan.arrays import Strided, extents_of, itemsize_of, runs_in_memory, runs_of, strided, touch
 from cnnir.plan.model import JOIN, VIEW, MemoryPlan, PlannedValue, Step
 from cnnir.plan.refusal import refuse, where
 from cnnir.types import TensorType, known_shape
@@ -182,9 +182,12 @@ def _shows(plan: MemoryPlan, node: "Node") -> bool:
     if node.op.view:
         # The same bytes in the same order. An output more, a mask, is computed.
         shown = plan.values[node.outputs[0].name]
-        return (
-            len(node.outputs) == 1 and first.name in plan.values and runs_of(shown) == runs_of(plan.values[first.name])
-        )
+        source = plan.values.get(first.name)
+        if len(node.outputs) != 1 or source is None:
+            return False
+        if source.shape == shown.shape:
+            return runs_in_memory(shown) == runs_in_memory(source)
+        return runs_of(shown) == runs_of(source)
     if isinstance(node.op, Concat):
         return _in_place(plan, _blocks(plan, node.outputs[0], node.operands, node.op.axis))
     if isinstance(node.op, Split):
@@ -205,7 +208,9 @@ def _joins(plan: MemoryPlan, node: "Node") -> bool:
     blocks = _blocks(plan, node.outputs[0], node.operands, node.op.axis)
     copied = extents_of(run for value, block in blocks if not _lies_in(plan, value, block) for run in block.runs())
     operands = {value.name for value in node.operands if value.weight is None}
-    return bool(blocks) and not any(touch(extents_of(runs_of(plan.values[name])), copied) for name in operands)
+    return bool(blocks) and not any(
+        touch(extents_of(runs_in_memory(plan.values[name])[1]), copied) for name in operands
+    )
 
 
 def _in_place(plan: MemoryPlan, blocks: "Sequence[tuple[Value, Strided]]") -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import prod
 
-from cnnir.plan.arrays import extents_of, itemsize_of, runs_of, touch, without
+from cnnir.plan.arrays import extents_of, itemsize_of, runs_in_memory, touch, without
 from cnnir.plan.model import JOIN, VIEW, MemoryPlan, Step
 
 
@@ -54,10 +54,10 @@ def _whole(plan: MemoryPlan, name: str) -> Iterator[tuple[int, int]]:
 
 
 def _joined(plan: MemoryPlan, step: Step) -> Iterator[tuple[int, int]]:
-    results = extents_of(run for name in step.writes for run in runs_of(plan.values[name]))
+    results = extents_of(run for name in step.writes for run in runs_in_memory(plan.values[name])[1])
     held = []
     for name in step.reads:
-        extents = extents_of(runs_of(plan.values[name]))
+        extents = extents_of(runs_in_memory(plan.values[name])[1])
         held += extents
         if not touch(extents, results):
             yield from _whole(plan, name)
@@ -65,7 +65,7 @@ def _joined(plan: MemoryPlan, step: Step) -> Iterator[tuple[int, int]]:
     for name in step.writes:
         value = plan.values[name]
         for piece in value.pieces or ():
-            runs = runs_of(replace(value, pieces=(piece,)))
+            _, runs = runs_in_memory(replace(value, pieces=(piece,)))
             yield piece.storage, sum(end - begin for _, begin, end, _ in without(runs, taken))
 
 

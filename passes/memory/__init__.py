@@ -1,6 +1,7 @@
 """Memory planning: which values share storage, in which order the nodes run, at which offset each storage lies."""
 
 from cnnir.passes.memory.budget import Answer, fits
+from cnnir.passes.memory.fastest import fastest
 from cnnir.passes.memory.forming import Fuse
 from cnnir.passes.memory.lives import Life, lives
 from cnnir.passes.memory.order import Schedule, schedule
@@ -30,6 +31,7 @@ __all__ = [
     "Slice",
     "SymbolicPlan",
     "Task",
+    "fastest",
     "find_rewritten",
     "fits",
     "known_bytes",

@@ -225,16 +225,28 @@ def _attempt(
     return Attempt(formation, found, steps, layout, layout.peak(steps), placement, scratch)
 
 
-def in_less_time(attempt: Attempt, alignment: int) -> Attempt:
-    """The attempt in the same arena and in less time, where what is free can be placed as workspace."""
-    steps = hurried(attempt.steps, attempt.layout, attempt.formation.choices.counting, attempt.formation.strides)
-    if steps is None:
-        return attempt
-    bodies, scratch = _bodies(attempt.layout, steps)
-    placement = place(bodies, alignment, capacity=attempt.arena)
-    if placement.height > attempt.arena:
-        return attempt
-    return replace(attempt, steps=steps, placement=placement, scratch=scratch)
+def in_less_time(attempt: Attempt, alignment: int, arena: int | None = None) -> Attempt:
+    """The attempt in less time, where what is free can be placed as workspace.
+
+    Args:
+        attempt: In the least arena that was found.
+        alignment: Bytes.
+        arena: The largest that will do; that of the attempt when None.
+    """
+    limit = attempt.arena if arena is None else max(arena, attempt.arena)
+    least = attempt.layout.peak(attempt.steps)
+    for room in (limit, least) if limit > least and arena is not None else (least,):
+        steps = hurried(
+            attempt.steps, attempt.layout, attempt.formation.choices.counting, attempt.formation.strides, room
+        )
+        if steps is None:
+            return attempt
+        bodies, scratch = _bodies(attempt.layout, steps)
+        placement = place(bodies, alignment, capacity=limit if arena is None else None)
+        if placement.height <= limit:
+            peak = attempt.layout.peak(steps)
+            return replace(attempt, steps=steps, placement=placement, scratch=scratch, peak=peak)
+    return attempt
 
 
 def _bodies(layout: Layout, steps: Sequence[Entry]) -> tuple[list[Body], tuple[int, ...]]:

@@ -228,12 +228,16 @@ class _LayOut:
         (target,) = step.writes
         for source in step.reads:
             if source.type == target.type and reaches(source, target, step.nodes) and self._apart(source, step):
-                if self.formation.atoms[source] == self.formation.atoms[target]:
+                if self._same_bytes(source, target):
                     return ((source, target),)
                 allowed = self.formation.choices.writes_over(step.nodes)
                 if allowed and self._dies(source, target, number) and self._fix(source, target):
                     return ((source, target),)
         return ()
+
+    def _same_bytes(self, source: Value, target: Value) -> bool:
+        atoms, interleaved = self.formation.atoms, self.formation.interleaved
+        return atoms[source] == atoms[target] and interleaved.get(source) == interleaved.get(target)
 
     def _apart(self, source: Value, step: Entry) -> bool:
         own = set(self.formation.atoms[source])
@@ -241,7 +245,7 @@ class _LayOut:
 
     def _dies(self, source: Value, target: Value, number: int) -> bool:
         atoms = self.formation.atoms
-        if len(atoms[source]) != 1 or len(atoms[target]) != 1:
+        if len(atoms[source]) != 1 or len(atoms[target]) != 1 or self.formation.interleaved.keys() & {source, target}:
             return False
         (given,), (taken,) = atoms[source], atoms[target]
         if given in self.given or given in self.kept or self.last[given] != number or self.first[taken] != number:

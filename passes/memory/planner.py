@@ -1,10 +1,11 @@
 """From a graph to a memory plan: what is asked for, the lowest attempt at it, and that written down with its bounds."""
 
 import json
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 from cnnir.algorithms import Profile
 from cnnir.errors import CnnirError
@@ -12,6 +13,7 @@ from cnnir.graph import Graph
 from cnnir.passes.memory.attempts import EFFORT, Attempt, best_attempt, in_less_time
 from cnnir.passes.memory.emission import Layout
 from cnnir.passes.memory.forming import Choices, Fuse
+from cnnir.passes.memory.layouts import Arrangement, check_arrangement
 from cnnir.passes.memory.order import Schedule
 from cnnir.passes.memory.placement import Body, Slice, place
 from cnnir.passes.memory.pools import Memory, plan_in_pools
@@ -21,6 +23,9 @@ from cnnir.passes.memory.writing import write_steps, write_storages, write_value
 from cnnir.plan import Bound, MemoryPlan, Pool, Scratch
 from cnnir.text import digest
 from cnnir.types import TensorType
+
+Goal: TypeAlias = Literal["memory", "time"] | int
+"""What a plan is best at; see `plan`."""
 
 ARENA = "arena"
 """The pool of everything that the network's own run needs."""
@@ -48,6 +53,8 @@ def plan(
     weights: str | None = None,
     workspace: str | Profile = NONE,
     tolerance: float = 0.0,
+    layout: Arrangement = "rows",
+    goal: Goal = "memory",
 ) -> MemoryPlan:
     """Plan the memory of a graph's activations.
 
@@ -56,8 +63,9 @@ def plan(
         order: ``file`` for the order in which the graph stands; ``auto`` for the least peak that a limited search
             finds, the file's own order where that needs no more; ``optimal`` for a hundred times the effort; or the
             names of all nodes in an executable order.
-        fuse: ``none`` for a step a node, as most runtimes execute them; ``steps`` for fused steps: epilogues,
-            prologues, accumulating sums, pooling in strips; ``aggressive`` for chains of convolutions as well.
+        fuse: ``none`` for a step a node, as most runtimes execute them; ``epilogues`` for what is applied to results
+            before they are written, and for accumulating sums; ``steps`` for fused steps: epilogues, prologues,
+            accumulating sums, pooling in strips; ``aggressive`` for chains of convolutions as well.
         concat: Whether producers write into their slice of a concatenation; when None, if steps are fused.
         views: Whether what is cut out of a value (Split, Slice) or put together of several (Concat) may be bytes of
             theirs; else it is copied, for runtimes that cannot take it. A whole value may be another one all the same.
@@ -73,6 +81,9 @@ def plan(
             interpreter's kernels take; a cost profile, or the name of one: each step is computed in the fastest way
             that the smallest arena has room for, whether the interpreter has that way or not.
         tolerance: The largest error, relative to the largest result, that such a way may add to that of plain sums.
+        layout: How maps lie: ``rows``, as ONNX has them, or ``channels-last``.
+        goal: ``memory`` for the least arena, in which time is bought with what is free; ``time`` for the fastest ways
+            by the profile, whatever they take; or the most bytes that the arena may have for them.
 
     Returns:
         The plan, checked against the graph.
@@ -85,7 +96,8 @@ def plan(
             ``workspace-option``, or ``workspace-unknown`` naming the node whose workspace is not known.
     """
     asked = _Asked(
-        order, fuse, concat, views, strided, alignment, in_place, count_inputs, count_outputs, workspace, tolerance
+        order, fuse, concat, views, strided, alignment, in_place, count_inputs, count_outputs, workspace, tolerance,
+        layout, goal,
     )  # fmt: skip
     if pools is not None or weights is not None:
         if asked.counting.profile is not None:
@@ -137,11 +149,15 @@ class _Asked:
     count_outputs: bool = True
     workspace: str | Profile = NONE
     tolerance: float = 0.0
+    layout: Arrangement = "rows"
+    goal: Goal = "memory"
 
     @cached_property
     def counting(self) -> Counting:
         """How the kernels' own workspace counts."""
-        return Counting.of(self.workspace, self.tolerance)
+        check_arrangement(self.layout)
+        counting = Counting.of(self.workspace, self.tolerance)
+        return replace(counting, channels_last=self.layout == "channels-last")
 
     def over(self, graph: Graph) -> bool | frozenset[str]:
         """Whether results are written over operands, or the names of the nodes whose results are.
@@ -159,10 +175,10 @@ class _Asked:
         """What may share bytes."""
         concats = [bool(self.concat)]
         if self.concat is None and self.views and self.fuse != "none":
-            concats = [True, False]
+            concats = [True] if self.goal == "time" else [True, False]  # a copy may save bytes, never time
         sides = self.count_inputs, self.count_outputs
         return [
-            Choices(self.fuse, concat, self.views, loose, over, *sides, counting=self.counting)
+            Choices(self.fuse, concat, self.views, loose, over, *sides, layout=self.layout, counting=self.counting)
             for loose in ((True, False) if self.strided and self.views else (False,))
             for concat in concats
         ]
@@ -172,8 +188,8 @@ def _planned(graph: Graph, asked: _Asked, below: int | None = None) -> MemoryPla
     """The plan in one arena; None when none was found of less than so many bytes."""
     counting = asked.counting
     _check_alignment(graph, asked.alignment)
-    if asked.fuse not in ("none", "steps", "aggressive"):
-        raise CnnirError("fuse", "no such level of fusing", expected="none, steps or aggressive", got=asked.fuse)
+    if asked.fuse not in get_args(Fuse):
+        raise CnnirError("fuse", "no such level of fusing", expected=", ".join(get_args(Fuse)), got=asked.fuse)
     if not graph.nodes:
         raise CnnirError("plan-empty", "a graph without nodes has nothing to plan", got=graph.name)
     if asked.concat and not asked.views:
@@ -182,7 +198,7 @@ def _planned(graph: Graph, asked: _Asked, below: int | None = None) -> MemoryPla
     best = best_attempt(graph, asked.ways(over), asked.order, asked.alignment, below)
     if best is None:
         return None
-    best = in_less_time(best, asked.alignment)
+    best = in_less_time(best, asked.alignment, _room(asked.goal))
     result = _write(graph, best, asked.alignment, {
         "order": asked.order if isinstance(asked.order, str) else "given",
         "fuse": asked.fuse,
@@ -193,10 +209,27 @@ def _planned(graph: Graph, asked: _Asked, below: int | None = None) -> MemoryPla
         "in_place": over if isinstance(over, bool) else json.dumps(sorted(over)),
         "count_inputs": asked.count_inputs,
         "count_outputs": asked.count_outputs,
+        "layout": asked.layout,
+        "goal": asked.goal,
         **counting.options,
     })  # fmt: skip
     result.check(graph)
     return result
+
+
+def _room(goal: Goal) -> int | None:
+    """The largest arena for a goal, None for the least.
+
+    Raises:
+        CnnirError: ``goal``.
+    """
+    if goal == "memory":
+        return None
+    if goal == "time":
+        return sys.maxsize
+    if not isinstance(goal, int) or goal < 0:
+        raise CnnirError("goal", "no such goal", expected="memory, time, or bytes of an arena", got=goal)
+    return goal
 
 
 def _write(graph: Graph, attempt: Attempt, alignment: int, options: dict[str, str | int | bool]) -> MemoryPlan:

@@ -20,15 +20,20 @@ def sparing(steps: Sequence[Entry], counting: Counting, loose: Container[Value] 
 
 
 def hurried(
-    steps: Sequence[Entry], layout: Layout, counting: Counting, loose: Container[Value] = ()
+    steps: Sequence[Entry],
+    layout: Layout,
+    counting: Counting,
+    loose: Container[Value] = (),
+    arena: int | None = None,
 ) -> tuple[Entry, ...] | None:
-    """The steps, each in the fastest way that takes no more than the largest step needs in any case.
+    """The steps, each in the fastest way for which the arena has room beside what lives at the step.
 
     Args:
         steps: In any of their ways.
         layout: Their lives.
         counting: What ways they have.
         loose: Values that do not lie in row-major order.
+        arena: Bytes; what the largest step needs in any case when None.
 
     Returns:
         None when there is nothing to choose.
@@ -37,7 +42,7 @@ def hurried(
     if all(len(front) == 1 for front in fronts):
         return None
     live = [need + step.strips for need, step in zip(layout.live(len(steps)), steps, strict=True)]
-    return tuple(_in(step, choice) for step, choice in zip(steps, trade(live, fronts).choices, strict=True))
+    return tuple(_in(step, choice) for step, choice in zip(steps, trade(live, fronts, arena).choices, strict=True))
 
 
 def kept_weights(steps: Sequence[Entry]) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from cnnir.algorithms import PROFILES, Call, Choice, Profile, Unknown, front, step_workspace
+from cnnir.algorithms import PROFILES, Call, Choice, Profile, Unknown, channels_last_front, front, step_workspace
 from cnnir.errors import CnnirError
 from cnnir.graph import Node, Value
 from cnnir.plan import KERNEL
@@ -35,11 +35,13 @@ class Counting:
         name: ``none``, ``today``, or that of the profile.
         profile: What time is estimated by, None for ``none`` and ``today``.
         tolerance: The largest error that a way may add to that of plain sums, see `cnnir.algorithms.choose`.
+        channels_last: Whether maps have their channels innermost, and ways for that are taken.
     """
 
     name: str = NONE
     profile: Profile | None = None
     tolerance: float = 0.0
+    channels_last: bool = False
 
     @classmethod
     def of(cls, workspace: str | Profile, tolerance: float = 0.0) -> "Counting":
@@ -91,6 +93,10 @@ class Counting:
         """
         if self.name == NONE:
             return FREE
+        if self.profile is not None and self.channels_last:
+            offered = channels_last_front(nodes, stored, self.profile, tolerance=self.tolerance)
+            if offered:
+                return offered
         figure = step_workspace(nodes, stored, loose)
         if isinstance(figure, Unknown):
             hint = f'plan with workspace="{NONE}": the plan then says that workspace is not counted'
@@ -98,7 +104,7 @@ class Counting:
         if self.profile is None or not _is_plain(nodes, stored, loose):
             return (Choice(KERNEL, figure, None),)
         (node,) = nodes
-        found = front(node.op, Call.of(node), self.profile, tolerance=self.tolerance, runnable=False)
+        found = front(node.op, Call.of(node), self.profile, tolerance=self.tolerance, runnable=self.channels_last)
         assert not isinstance(found, Unknown)  # noqa: S101  its workspace is known
         return found
 

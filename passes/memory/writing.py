@@ -6,6 +6,7 @@ from math import prod
 from cnnir.graph import Value
 from cnnir.passes.memory.emission import Entry, Layout
 from cnnir.passes.memory.forming import Formation
+from cnnir.passes.memory.layouts import axes_in_memory
 from cnnir.passes.memory.sizes import itemsize_of, shape_of
 from cnnir.plan import Piece, PlannedValue, Scratch, Step, Storage, row_major_strides
 from cnnir.types import TensorType
@@ -43,19 +44,37 @@ def _pieces(
     layout: Layout,
     storages: Sequence[Storage],
 ) -> tuple[Piece, ...]:
-    itemsize = itemsize_of(value)
-    dense = row_major_strides(shape, itemsize)
-    strides = formation.strides.get(value, dense)
+    itemsize, arrangement = itemsize_of(value), formation.choices.layout
+    if value in formation.interleaved:
+        return _interleaved(value, shape, formation, layout, storages)
+    axes = axes_in_memory(len(shape), arrangement)
+    back = [axes.index(axis) for axis in range(len(shape))]
+    lying = tuple(shape[axis] for axis in axes)
+    dense = row_major_strides(lying, itemsize)
+    strides = formation.strides.get(value, tuple(dense[place] for place in back))
     pieces, at = [], 0
     for atom in formation.atoms[value]:
         index = layout.room_of[atom]
         storage, part = storages[index], formation.slices[atom]
         size = (part.end - part.begin) // itemsize
-        for begin, box in boxes(shape, at, at + size) if size else [((0,) * len(shape), shape)]:
+        for begin, box in boxes(lying, at, at + size) if size else [((0,) * len(shape), lying)]:
             first = sum(o * s for o, s in zip(begin, dense, strict=True)) - at * itemsize
-            pieces.append(Piece(index, storage.pool, storage.offset + first, begin, box, strides))
+            origin, extent = (tuple(of[place] for place in back) for of in (begin, box))
+            pieces.append(Piece(index, storage.pool, storage.offset + first, origin, extent, strides))
         at += size
     return tuple(pieces)
+
+
+def _interleaved(
+    value: Value, shape: tuple[int, ...], formation: Formation, layout: Layout, storages: Sequence[Storage]
+) -> tuple[Piece, ...]:
+    """Some channels of every pixel."""
+    (atom,) = formation.atoms[value]
+    storage, (begin, pitch) = storages[layout.room_of[atom]], formation.interleaved[value]
+    _, _, height, width = shape
+    strides = height * width * pitch, itemsize_of(value), width * pitch, pitch
+    index = layout.room_of[atom]
+    return (Piece(index, storage.pool, storage.offset + begin, (0,) * len(shape), shape, strides),)
 
 
 def boxes(shape: Sequence[int], begin: int, end: int) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:

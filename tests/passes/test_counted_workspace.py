@@ -42,7 +42,7 @@ def strip_bytes(step: Step) -> int:
 def measured(graph: Graph, plan: MemoryPlan, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """For each computed step of a planned run the most bytes that it held at once, beside what was there before."""
     found: list[int] = []
-    compute = executor._compute
+    compute = executor.compute
 
     def traced(*arguments: Any) -> Any:
         before = tracemalloc.get_traced_memory()[0]
@@ -53,7 +53,7 @@ def measured(graph: Graph, plan: MemoryPlan, monkeypatch: pytest.MonkeyPatch) ->
 
     feed = models.random_input(graph)
     graph.run(feed, plan=plan)  # what is imported and proved once is so from now on
-    monkeypatch.setattr(executor, "_compute", traced)
+    monkeypatch.setattr(executor, "compute", traced)
     gc.collect()
     tracemalloc.start()
     try:
@@ -166,7 +166,7 @@ def test_time_never_costs_bytes(seed: int, monkeypatch: pytest.MonkeyPatch) -> N
     """The arena is that of the least scratch, also where what is free under the peak cannot be placed."""
     graph = random_blocks(np.random.default_rng([seed, 5]))
     plan = graph.plan(workspace=SERVER, tolerance=0.01)
-    monkeypatch.setattr(planner, "in_less_time", lambda attempt, _: attempt)
+    monkeypatch.setattr(planner, "in_less_time", lambda attempt, *_: attempt)
     sparing = graph.plan(workspace=SERVER, tolerance=0.01)
     assert (plan.arena_bytes, plan.bounds["order"]) == (sparing.arena_bytes, sparing.bounds["order"])
     assert sum(map(own_bytes, plan.steps)) >= sum(map(own_bytes, sparing.steps))

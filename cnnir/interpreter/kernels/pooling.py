@@ -54,10 +54,10 @@ def average_pool(op: AveragePool, inputs: Sequence[AnyArray | None], outputs: Se
     out[...] = 0
     for _, cells in window_cells(padded_map(data, window, out.shape[2:], 0), window, out.shape[2:]):
         np.add(out, cells, out=out)
-    np.divide(out, _divisors(op, data.shape[2:], out.shape[2:]).astype(out.dtype), out=out)
+    np.divide(out, divisors(op, data.shape[2:], out.shape[2:]).astype(out.dtype), out=out)
 
 
-def _divisors(op: AveragePool, sizes: tuple[int, ...], targets: tuple[int, ...]) -> AnyArray:
+def divisors(op: AveragePool, sizes: tuple[int, ...], targets: tuple[int, ...]) -> AnyArray:
     """How many cells of each window count; along each axis apart, then multiplied."""
     window = op.window
     pads = window.resolved_pads(sizes)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cnnir.graph import Graph, Node, Value
-from cnnir.passes.memory.forming.kinds import is_epilogue, shape_like, stored_operands
+from cnnir.passes.memory.forming.kinds import is_epilogue, is_pointwise, shape_like, stored_operands
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,13 @@ class Epilogues:
         graph: All dims known.
         taken: Nodes that belong to a step already.
         unstored: Values that are never stored.
+        pointwise: Whether nothing but what is applied point by point is taken, not LRN.
     """
 
     graph: Graph
     taken: set[Node] = field(default_factory=set)
     unstored: set[Value] = field(default_factory=set)
+    pointwise: bool = False
 
     def __post_init__(self) -> None:
         self.outputs = frozenset(self.graph.outputs)
@@ -56,7 +58,8 @@ class Epilogues:
             return None
         users = {user for value in inside for user in value.users if user not in region and user not in self.taken}
         for user in sorted(users, key=self.position.__getitem__):
-            if is_epilogue(user) and self._fits(user, inside, alone=alone):
+            takes = is_pointwise if self.pointwise else is_epilogue
+            if takes(user) and self._fits(user, inside, alone=alone):
                 return user
         return None
 

@@ -1,16 +1,17 @@
 """From a graph to the problem that it poses: its steps as tasks, its bytes as atoms, and the way back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from cnnir.graph import Graph, Node, Value
-from cnnir.passes.memory.forming.frames import Frames, strides_of
+from cnnir.passes.memory.forming.frames import Frames, Runs, strides_of
 from cnnir.passes.memory.forming.fusion import Group, Meeting, fuse
 from cnnir.passes.memory.forming.kinds import read_by, stored_operands
 from cnnir.passes.memory.forming.model import Choices, Formation, Slice, Work
 from cnnir.passes.memory.forming.views import Part, concat_places, is_identity, view_parts
+from cnnir.passes.memory.layouts import pixels_of
 from cnnir.passes.memory.problem import Atom, Problem, Task
-from cnnir.passes.memory.sizes import known_bytes
+from cnnir.passes.memory.sizes import known_bytes, shape_of
 
 
 def form(graph: Graph, choices: Choices, order: Sequence[Node] | None = None) -> Formation:
@@ -41,6 +42,7 @@ class _Former:
         self.fusion = fuse(graph, choices.fuse, self.parts, choices.chains)
         self.frames = Frames()
         self.strides: dict[Value, tuple[int, ...]] = {}
+        self.interleaved: dict[Value, tuple[int, int]] = {}
         self.copies: dict[Node, tuple[Value, ...]] = {}
         self.readers: dict[Value, list[int]] = {}
         self.writers: dict[Value, list[int]] = {}
@@ -63,7 +65,7 @@ class _Former:
         outside = frozenset(index for index, frame in self.frames.frames.items() if frame.outside)
         return Formation(
             self.graph, self.choices, self.fusion, tuple(self.works), problem, atoms, tuple(slices), self.strides,
-            outside, self.parts, self.copies,
+            self.interleaved, outside, self.parts, self.copies,
         )  # fmt: skip
 
     # Views and frames
@@ -93,7 +95,9 @@ class _Former:
         loose: set[Value] = set()
         choices = self.choices
         for node in self.graph.nodes:
-            parts = view_parts(node, concat=choices.concat, cuts=choices.views, strided=choices.strided)
+            parts = view_parts(
+                node, concat=choices.concat, cuts=choices.views, strided=choices.strided, layout=choices.layout
+            )
             if not parts:
                 continue
             if node.op.kind != "Concat" and (parts[0].operand in loose or len(parts[0].sources) > 1):
@@ -260,6 +264,15 @@ class _Former:
         slices: list[Slice] = []
         atoms: dict[Value, tuple[int, ...]] = {}
         for index, frame in self.frames.frames.items():
+            if self._interleaves(frame.members):
+                # Parts of channels lie in each pixel: none of the bytes is free before all of them are.
+                low, high = _hull(frame.members.values())
+                for value, runs in frame.members.items():
+                    pixels = pixels_of(shape_of(value))
+                    self.interleaved[value] = (runs[0][0] - low) // pixels, (high - low) // pixels
+                    atoms[value] = (len(slices),)
+                slices.append(Slice(index, low, high))
+                continue
             cuts = sorted({at for runs in frame.members.values() for run in runs for at in run})
             first: dict[int, int] = {}
             for begin, end in pairwise(cuts):
@@ -275,6 +288,12 @@ class _Former:
                     atoms[value] = tuple(atom for begin, end in runs for atom in range(first[begin], first[end]))
         return slices, atoms
 
+    def _interleaves(self, members: Mapping[Value, Runs]) -> bool:
+        """Whether values lie beside one another in the pixels of a map with its channels last."""
+        if self.choices.layout != "channels-last" or len(set(members.values())) == 1:
+            return False
+        return any(pixels_of(shape_of(value)) > 1 for value in members)
+
     def _problem(self, slices: Sequence[Slice], atoms: Mapping[Value, tuple[int, ...]]) -> Problem:
         consumers: list[dict[int, None]] = [{} for _ in slices]
         producers: list[dict[int, None]] = [{} for _ in slices]
@@ -287,8 +306,11 @@ class _Former:
                 kept[atom] = True
         tasks = []
         for number in range(len(self.works)):
-            reads = dict.fromkeys(atom for value in self.reads[number] for atom in atoms[value])
-            written = self._written_atoms(number, atoms)
+            met = [value for value in self.reads[number] if value in self.interleaved]
+            # What shares its pixels with others lives as long as they, but it is there when its own makers have run.
+            reads = dict.fromkeys(atom for value in self.reads[number] if value not in met for atom in atoms[value])
+            written = [*self._written_atoms(number, atoms), *(atom for value in met for atom in atoms[value])]
+            written = list(dict.fromkeys(written))
             # What is written over an operand's bytes has begun with the operand.
             writes = [atom for atom in written if atom not in reads and not given[atom]]
             for atom in reads:
@@ -346,7 +368,7 @@ class _Former:
         """Operands of one atom whose bytes the result may take over, should they die at the task."""
         found = []
         for source, target in self.candidates(number):
-            if len(atoms[source]) != 1 or len(atoms[target]) != 1:
+            if len(atoms[source]) != 1 or len(atoms[target]) != 1 or self.interleaved.keys() & {source, target}:
                 continue
             (given,), (taken,) = atoms[source], atoms[target]
             frames = [self.frames.frames[slices[atom].frame] for atom in (given, taken)]
@@ -381,6 +403,12 @@ def reaches(source: Value, result: Value, nodes: Sequence[Node]) -> bool:
             return False
         found.add(node.output)
     return result in found
+
+
+def _hull(members: Iterable[Runs]) -> tuple[int, int]:
+    """From the first byte of all to the last."""
+    ends = [at for runs in members for run in runs for at in run]
+    return min(ends), max(ends)
 
 
 __all__ = ["form", "reaches"]

@@ -29,7 +29,7 @@ from cnnir.passes.memory.forming.strips import Strip, strip_of
 from cnnir.passes.memory.forming.views import Part
 from cnnir.passes.memory.sizes import known_bytes
 
-Fuse: TypeAlias = Literal["none", "steps", "aggressive"]
+Fuse: TypeAlias = Literal["none", "epilogues", "steps", "aggressive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,11 @@ def fuse(
 
     Args:
         graph: All dims known.
-        level: ``none`` for a step a node.
+        level: ``none`` for a step a node; ``epilogues`` for what is applied to results and added to them, alone.
         views: Nodes that need not move a byte.
         wish: Where sequences of convolutions and poolings are cut, should that not be as is best for each.
     """
-    builder = _Builder(graph, views, wish if level == "aggressive" else None)
+    builder = _Builder(graph, views, wish if level == "aggressive" else None, strips=level != "epilogues")
     for node in graph.nodes:
         if level == "none":
             builder.single(node)
@@ -113,13 +113,15 @@ class _Builder:
     graph: Graph
     views: Mapping[Node, Sequence[Part]]
     wish: Wish | None = None
+    strips: bool = True
+    """Whether results may be held in strips, or not at all, for what reads them."""
     groups: list[Group] = field(default_factory=list)
     meetings: list[Meeting] = field(default_factory=list)
     group_of: dict[Value, int] = field(default_factory=dict)
     """For the result of a group, its index."""
 
     def __post_init__(self) -> None:
-        self.epilogues = Epilogues(self.graph)
+        self.epilogues = Epilogues(self.graph, pointwise=not self.strips)
         self.outputs, self.position = self.epilogues.outputs, self.epilogues.position
         self.chains = Chains(self.epilogues, self.wish) if self.wish is not None else None
         self.taken, self.unstored = self.epilogues.taken, self.epilogues.unstored
@@ -241,7 +243,9 @@ class _Builder:
 
     def _pool_behind(self, nodes: tuple[Node, ...], result: Value) -> Node | None:
         """The pooling that is all that reads the result of a group with a convolution."""
-        if result in self.outputs or len(result.users) != 1 or not any(isinstance(n.op, Conv) for n in nodes):
+        if not self.strips or result in self.outputs or len(result.users) != 1:
+            return None
+        if not any(isinstance(n.op, Conv) for n in nodes):
             return None
         (reader,) = result.users
         if any(is_pool(node) for node in nodes) or reader in self.taken:
@@ -261,6 +265,8 @@ class _Builder:
 
     def _stays_unstored(self, nodes: tuple[Node, ...], result: Value) -> bool:
         """True when all readers can work the result out as they read it, and nothing is lost by it."""
+        if not self.strips:
+            return False
         core = nodes[0]
         if not all(is_pointwise(node) or isinstance(node.op, MOVING) for node in nodes):
             return False

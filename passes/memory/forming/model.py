@@ -9,6 +9,7 @@ from cnnir.passes.memory.forming.chains import NO_WISH, Wish
 from cnnir.passes.memory.forming.fusion import Fuse, Fusion
 from cnnir.passes.memory.forming.kinds import read_by
 from cnnir.passes.memory.forming.views import Part
+from cnnir.passes.memory.layouts import Arrangement
 from cnnir.passes.memory.problem import Problem
 from cnnir.passes.memory.workspace import UNCOUNTED, Counting
 
@@ -27,6 +28,7 @@ class Choices:
         apart: (operand, result) pairs that are not written over each other after all.
         copied: (concatenation, operand number): that operand lies elsewhere, and is copied to its slice in the end.
         chains: Where sequences of convolutions and poolings are cut after all, and where they are not.
+        layout: In which order the axes of maps run in memory.
         counting: How the kernels' own workspace counts.
     """
 
@@ -40,6 +42,7 @@ class Choices:
     apart: frozenset[tuple[str, str]] = frozenset()
     copied: frozenset[tuple[str, int]] = frozenset()
     chains: Wish = NO_WISH
+    layout: Arrangement = "rows"
     counting: Counting = UNCOUNTED
 
     def writes_over(self, nodes: Iterable[Node]) -> bool:
@@ -86,6 +89,8 @@ class Formation:
         atoms: For each stored value its atoms, in the order of its bytes.
         slices: For each atom its place.
         strides: Of the stored values that do not lie in row-major order.
+        interleaved: Of the stored values that share the pixels of a map with its channels last, in which byte of each
+            pixel they begin, and the bytes from pixel to pixel.
         outside: Frames that lie with the caller.
         parts: For each view node that moves no byte, its parts.
         copies: For each concatenation that writes something, the operands that it copies.
@@ -99,6 +104,7 @@ class Formation:
     atoms: Mapping[Value, tuple[int, ...]]
     slices: tuple[Slice, ...]
     strides: Mapping[Value, tuple[int, ...]]
+    interleaved: Mapping[Value, tuple[int, int]]
     outside: frozenset[int]
     parts: Mapping[Node, tuple[Part, ...]]
     copies: Mapping[Node, tuple[Value, ...]]

@@ -13,6 +13,7 @@ from cnnir.graph import Node, Value
 from cnnir.ops import Concat, Dropout, Slice, Split, Transpose
 from cnnir.ops.base import Op
 from cnnir.passes.memory.forming.frames import Run
+from cnnir.passes.memory.layouts import CHANNELS_LAST, Arrangement, pixels_of
 from cnnir.passes.memory.sizes import itemsize_of, known_bytes, shape_of
 
 STRETCHES = 256
@@ -35,7 +36,9 @@ class Part:
     sources: tuple[Run, ...]
 
 
-def view_parts(node: Node, *, concat: bool, cuts: bool, strided: bool) -> tuple[Part, ...]:
+def view_parts(
+    node: Node, *, concat: bool, cuts: bool, strided: bool = False, layout: Arrangement = "rows"
+) -> tuple[Part, ...]:
     """The parts of which the outputs consist; none for a node that computes something, or moves bytes.
 
     Args:
@@ -43,8 +46,12 @@ def view_parts(node: Node, *, concat: bool, cuts: bool, strided: bool) -> tuple[
         concat: Whether a concatenation may consist of its operands. Operands that are weights have no part.
         cuts: Whether a Split or Slice may show parts of its operand.
         strided: Whether a part may be several stretches.
+        layout: How maps lie. With their channels last, parts of channels are counted as if all elements of a channel
+            lay behind one another: that says as well which bytes are whose.
     """
     op, operand = node.op, node.inputs[0] if node.inputs else None
+    if layout == "channels-last" and not _keeps_pixels(node):
+        return ()
     if isinstance(op, Concat):
         return _concat_parts(node, op.axis, strided=strided) if concat else ()
     if operand is None or operand.weight is not None:
@@ -56,6 +63,22 @@ def view_parts(node: Node, *, concat: bool, cuts: bool, strided: bool) -> tuple[
     if len(node.outputs) == 1 and (op.view or _keeps_order(op, operand)):
         return (_whole(node.output, operand),)
     return ()
+
+
+def _keeps_pixels(node: Node) -> bool:
+    """Whether what a view shows of a map with its channels last are channels of all of its pixels."""
+    sides = [*node.outputs, *(value for value in node.operands if value.weight is None)]
+    pixels = {pixels_of(shape_of(value)) for value in sides}
+    if pixels <= {1}:
+        return True
+    if len(pixels) > 1 or any(len(shape_of(value)) != len(CHANNELS_LAST) for value in sides):
+        return False
+    if isinstance(node.op, Concat | Split):
+        return node.op.axis == 1
+    whole = [shape_of(value)[2:] for value in sides]
+    if isinstance(node.op, Slice):
+        return whole[0] == whole[1]
+    return shape_of(sides[0]) == shape_of(sides[1]) and not isinstance(node.op, Transpose)
 
 
 def is_identity(op: Op) -> bool:

@@ -1,0 +1,24 @@
+"""What algorithms take on maps whose channels lie innermost: the shapes of their scratch, and its bytes."""
+
+from cnnir.algorithms.channels_last.columns import Columns
+from cnnir.algorithms.channels_last.depthwise import Depthwise
+from cnnir.algorithms.channels_last.lrn import Neighbours
+from cnnir.algorithms.channels_last.pointwise import Pointwise
+from cnnir.algorithms.channels_last.pooling import Pooling
+from cnnir.algorithms.channels_last.sizes import LINE, Axis, Layer, Shape, axes_of, lines
+from cnnir.algorithms.channels_last.winograd import Tiles
+
+__all__ = [
+    "LINE",
+    "Axis",
+    "Columns",
+    "Depthwise",
+    "Layer",
+    "Neighbours",
+    "Pointwise",
+    "Pooling",
+    "Shape",
+    "Tiles",
+    "axes_of",
+    "lines",
+]

@@ -1,0 +1,258 @@
+"""By which algorithms a step is computed where maps have their channels innermost."""
+
+import math
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+from cnnir.algorithms.base import Call, Tensor
+from cnnir.algorithms.channels_last.columns import Columns
+from cnnir.algorithms.channels_last.depthwise import Depthwise
+from cnnir.algorithms.channels_last.epilogues import ELEMENTWISE, strips, temporaries
+from cnnir.algorithms.channels_last.lrn import Neighbours
+from cnnir.algorithms.channels_last.pointwise import Pointwise
+from cnnir.algorithms.channels_last.pooling import Pooling
+from cnnir.algorithms.channels_last.sizes import Layer, Shape, lines
+from cnnir.algorithms.channels_last.winograd import Tiles
+from cnnir.algorithms.ways.base import Way, Work
+from cnnir.algorithms.ways.winograd import FEW_CHANNELS, MEASURED_CHANNELS, VARIANTS
+from cnnir.graph import Node, Value
+from cnnir.ops import LRN, AveragePool, Conv, Gemm, GlobalAveragePool, GlobalMaxPool, MatMul, MaxPool
+from cnnir.ops.base import Op
+from cnnir.ops.rules import RuleTable
+from cnnir.types import DType
+
+STRIPS = (32_000, 128_000, 512_000, 2_000_000)
+"""Bytes that a strip may take: what fits into the caches of the first, the second and the third level."""
+
+
+class Geometry(Protocol):
+    """What an algorithm takes."""
+
+    @property
+    def scratch(self) -> int:
+        """Bytes of its own."""
+        ...
+
+
+Offer = tuple[str, int, Work, tuple[tuple[str, int], ...], int, float, int]
+"""Algorithm, scratch, work, parameters, bytes of weights, error, and rows that are finished at a time."""
+
+offers: RuleTable[Callable[[Any, Call], Iterator[Offer]]] = RuleTable("rule of the algorithms, channels innermost")
+
+
+def step_ways(nodes: Sequence[Node], stored: Container[Value]) -> tuple[Way, ...] | None:
+    """The ways to compute a step: what its first node makes by an algorithm, and the rest applied to it.
+
+    Args:
+        nodes: In their order.
+        stored: The values that the step leaves.
+
+    Returns:
+        None for a step that is not computed so.
+    """
+    head, *epilogue = nodes
+    if len(head.outputs) != 1 or any(len(node.outputs) != 1 for node in nodes) or epilogue_is_foreign(nodes):
+        return None
+    call = Call.of(head)
+    if not _is_map(call) or not all(node.output not in stored for node in nodes[:-1]):
+        return None
+    if isinstance(head.op, ELEMENTWISE):
+        return tuple(_elementwise(nodes, call))
+    rule = offers.find(type(head.op))
+    if rule is None:
+        return None
+    return tuple(_way(offer, head.output, epilogue, call) for offer in rule(head.op, call))
+
+
+def epilogue_is_foreign(nodes: Sequence[Node]) -> bool:
+    """Whether what follows the first node is not applied to its result element by element."""
+    made = {nodes[0].output}
+    for node in nodes[1:]:
+        if not isinstance(node.op, ELEMENTWISE) or made.isdisjoint(node.operands):
+            return True
+        made.add(node.output)
+    return False
+
+
+def _is_map(call: Call) -> bool:
+    tensors = (*call.present[:1], call.output)
+    return all(tensor.dtype in (DType.FLOAT32, DType.FLOAT64) and tensor.elements for tensor in tensors)
+
+
+def _way(offer: Offer, head: Value, epilogue: Sequence[Node], call: Call) -> Way:
+    algorithm, scratch, work, parameters, weight_bytes, error, rows = offer
+    out = call.output
+    count = strips(head, epilogue)
+    if count:
+        scratch += count * lines((part_of(out.shape, rows),), out.itemsize)
+    extra: Work = tuple(
+        (kind, amount + len(epilogue) * out.elements if kind == "element" else amount) for kind, amount in work
+    )
+    return Way(algorithm, scratch, extra, parameters, weight_bytes, error, runs=True)
+
+
+def part_of(shape: Shape, rows: int) -> Shape:
+    """The shape of so many rows of one image; all of what is no map."""
+    return (1, shape[1], min(rows, shape[2]), *shape[3:]) if len(shape) == 4 else shape
+
+
+def _elementwise(nodes: Sequence[Node], call: Call) -> Iterator[Way]:
+    """All at once, or so many rows."""
+    out = call.output
+    count = strips(nodes[0].output, nodes[1:]) + temporaries(nodes[0].op)
+    work: Work = (("element", 2 * len(nodes) * out.elements), ("call", 2 * len(nodes)))
+    for rows in (
+        _rows(out, 2 * out.itemsize) if count and len(out.shape) == 4 else (out.shape[2] if len(out.shape) > 2 else 1,)
+    ):
+        scratch = count * lines((part_of(out.shape, rows),), out.itemsize)
+        yield Way("elementwise", scratch, work, (("rows", rows),), runs=True)
+
+
+def _rows(out: Tensor, row: int) -> list[int]:
+    """Numbers of rows of a map, of so many bytes each, that may be done at a time."""
+    return even_parts(out.shape[2], (budget // max(row, 1) for budget in (0, *STRIPS)))
+
+
+def even_parts(count: int, sizes: Iterable[int]) -> list[int]:
+    """Sizes of parts of about these sizes, as equal as can be."""
+    parts = {-(-count // max(1, min(count, size))) for size in sizes}
+    return sorted({-(-count // number) for number in parts})
+
+
+@offers.rule(Conv)
+def _conv(op: Conv, call: Call) -> Iterator[Offer]:
+    if len(call.output.shape) != 4 or not call.input(1).elements:
+        return
+    layer = Layer.called(op, call)
+    if layer.channels == layer.filters == 1 and layer.groups > 1:
+        yield from _depthwise(layer, call)
+        return
+    if layer.cells == 1:
+        yield from _pointwise(layer, call)
+    else:
+        yield from _columns(layer, call)
+        yield from _winograd(op, layer, call)
+
+
+def _macs(layer: Layer, call: Call) -> int:
+    return call.output.elements * layer.cells * layer.channels
+
+
+def _depthwise(layer: Layer, call: Call) -> Iterator[Offer]:
+    out = call.output
+    for rows in _rows(out, layer.itemsize * math.prod(layer.target(1))):
+        shapes = Depthwise(layer, rows)
+        calls = layer.images * -(-out.shape[2] // rows) * (2 * layer.cells + 1)
+        work: Work = (("element", 2 * _macs(layer, call)), ("call", calls))
+        weights = math.prod(shapes.filters) * layer.itemsize
+        yield "depthwise", shapes.scratch, work, (("rows", rows),), weights, 0.0, rows
+
+
+def _pointwise(layer: Layer, call: Call) -> Iterator[Offer]:
+    out = call.output
+    row = layer.itemsize * layer.groups * (layer.channels + layer.filters) * layer.across.windows
+    for rows in _rows(out, row):
+        shapes = Pointwise(layer, rows)
+        passes = layer.images * -(-out.shape[2] // rows)
+        moved = 0 if layer.is_plain else layer.images * layer.itemsize * out.elements // layer.filters * layer.channels
+        again = call.input(1).bytes * passes
+        work: Work = (
+            ("product", _macs(layer, call)), ("element", out.elements), ("copy", moved + again), ("call", 3 * passes),
+        )  # fmt: skip
+        yield "pointwise", shapes.scratch, work, (("rows", rows),), call.input(1).bytes, 0.0, rows
+
+
+def _columns(layer: Layer, call: Call) -> Iterator[Offer]:
+    out = call.output
+    row = layer.itemsize * layer.groups * layer.channels * layer.cells * layer.across.windows
+    for rows in _rows(out, row):
+        shapes = Columns(layer, rows)
+        passes = layer.images * -(-out.shape[2] // rows)
+        moved = passes * layer.itemsize * (math.prod(shapes.columns) + math.prod(shapes.padded))
+        again = call.input(1).bytes * passes
+        work: Work = (
+            ("product", _macs(layer, call)), ("element", out.elements), ("copy", moved + again), ("call", 8 * passes),
+        )  # fmt: skip
+        yield "im2col", shapes.scratch, work, (("rows", rows),), call.input(1).bytes, 0.0, rows
+
+
+def _winograd(op: Conv, layer: Layer, call: Call) -> Iterator[Offer]:
+    square = layer.down.cells == layer.across.cells
+    if layer.groups > 1 or not square or any(number != 1 for number in (*op.strides, *op.dilations)):
+        return
+    for variant in VARIANTS:
+        if variant.window == layer.down.cells:
+            whole = Tiles(layer, variant.outputs, 1)
+            row = layer.itemsize * whole.inputs**2 * whole.across * (layer.channels + layer.filters)
+            for count in even_parts(whole.down, (budget // row for budget in (*STRIPS, 8_000_000))):
+                yield _tiles(Tiles(layer, variant.outputs, count), variant.name, variant.error, call)
+
+
+def _tiles(tiles: Tiles, name: str, error: float, call: Call) -> Offer:
+    layer, t, m = tiles.layer, tiles.inputs, tiles.outputs
+    passes, count = -(-tiles.down // tiles.rows), tiles.down * tiles.across
+    transformed = tiles.down * t * t * tiles.width * layer.channels + count * t**3 * layer.channels
+    transformed += count * (m * t * t + m * m * t) * layer.filters
+    weights = layer.itemsize * math.prod(tiles.weights)
+    copies = layer.itemsize * (tiles.down * math.prod(tiles.padded(1)) + math.prod(call.output.shape[1:]))
+    copies += layer.itemsize * 2 * t * t * count * (layer.channels + layer.filters)
+    calls = 8 * -(-tiles.down // tiles.rows_in) + 8 * -(-tiles.down // tiles.rows_out) + 2 * passes
+    work: Work = (
+        ("product", layer.images * t * t * count * layer.channels * layer.filters),
+        ("transform", layer.images * transformed),
+        ("copy", layer.images * copies + weights * passes * layer.images),
+        ("call", layer.images * calls),
+    )
+    grown = error * math.sqrt(max(layer.channels, FEW_CHANNELS) / MEASURED_CHANNELS)
+    return name, tiles.scratch, work, (("tile_rows", tiles.rows),), weights, grown, tiles.rows_out * m
+
+
+@offers.rule(MaxPool, AveragePool)
+def _pool(op: MaxPool | AveragePool, call: Call) -> Iterator[Offer]:
+    data, out = call.input(0), call.output
+    if len(out.shape) != 4 or (isinstance(op, MaxPool) and op.with_indices):
+        return
+    for rows in _rows(out, out.itemsize * data.shape[1] * data.shape[3]):
+        shapes = Pooling.of(op, data.shape, out.shape, rows, out.itemsize)
+        passes = out.shape[0] * -(-out.shape[2] // rows)
+        elements = shapes.down.cells * passes * math.prod(shapes.half) + shapes.across.cells * out.elements
+        calls = passes * (shapes.down.cells + shapes.across.cells)
+        yield "separable", shapes.scratch, (("element", elements), ("call", calls)), (("rows", rows),), 0, 0.0, rows
+
+
+@offers.rule(LRN)
+def _lrn(op: LRN, call: Call) -> Iterator[Offer]:
+    out = call.output
+    if len(out.shape) != 4:
+        return
+    for rows in _rows(out, 2 * out.itemsize * out.shape[1] * out.shape[3]):
+        shapes = Neighbours.of(op, out.shape, rows, out.itemsize)
+        passes = out.shape[0] * -(-out.shape[2] // rows)
+        elements = (shapes.size + 6) * passes * math.prod(shapes.sums)
+        work: Work = (("element", elements), ("call", passes * (shapes.size + 6)))
+        yield "strips", shapes.scratch, work, (("rows", rows),), 0, 0.0, rows
+
+
+@offers.rule(GlobalAveragePool, GlobalMaxPool)
+def _global(op: Op, call: Call) -> Iterator[Offer]:
+    if len(call.output.shape) == 4:
+        yield "reduction", 0, (("element", call.input(0).elements), ("call", 2)), (), 0, 0.0, 1
+
+
+@offers.rule(Gemm)
+def _gemm(op: Gemm, call: Call) -> Iterator[Offer]:
+    rows, columns = call.output.shape
+    inner = call.input(0).elements // max(rows, 1)
+    work: Work = (("product", rows * inner * columns), ("call", 2))
+    if rows == 1:
+        work = (("vector", call.output.itemsize * inner * columns), ("call", 2))
+    yield "product", 0, work, (), 0, 0.0, 1
+
+
+@offers.rule(MatMul)
+def _matmul(op: MatMul, call: Call) -> Iterator[Offer]:
+    work: Work = (("product", call.output.elements * call.input(0).shape[-1]), ("call", 1))
+    yield "product", 0, work, (), 0, 0.0, 1
+
+
+__all__ = ["STRIPS", "epilogue_is_foreign", "offers", "part_of", "step_ways"]

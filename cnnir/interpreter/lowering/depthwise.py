@@ -1,0 +1,85 @@
+"""Depthwise convolution, channels innermost: rows of the map times one cell of all filters, added up."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from cnnir.algorithms.channels_last import Axis, Depthwise, Layer
+from cnnir.interpreter.kernels.base import optional, present
+from cnnir.interpreter.lowering.base import Call, Rows, Site, Step, lowering
+from cnnir.interpreter.lowering.maps import inner, strips
+from cnnir.interpreter.lowering.products import layer_of
+from cnnir.ops import Conv
+from cnnir.weights import AnyArray
+
+
+@lowering("depthwise").rule(Conv)
+def depthwise(op: Conv, site: Site) -> Step:
+    """No padded map is made: each cell is added where it lies on the map."""
+    layer, data = layer_of(op, site), inner(present(site.operands, 0))
+    shapes = Depthwise(layer, site.parameters["rows"])
+    products = site.workspace.take(shapes.products, data.dtype)
+    filters = _filters(shapes, site)
+    bias = optional(site.operands, 2)
+    start = site.form("start", lambda: _start(layer, bias, data.dtype))
+    for part in strips(layer.images, layer.down.windows, shapes.rows):
+        target = inner(site.target(part))[0]
+        yield partial(np.copyto, target, start)
+        for row in range(layer.down.cells):
+            for column in range(layer.across.cells):
+                yield from _cell(layer, data[part.image], filters[row, column], products, target, part, row, column)
+        yield part
+
+
+def _filters(shapes: Depthwise, site: Site) -> AnyArray:
+    """One cell of all filters, again and again along a row: ``[height, width, windows, channels]``."""
+    weight = present(site.operands, 1)
+
+    def made() -> AnyArray:
+        cells = weight[:, 0].transpose(1, 2, 0)[:, :, None]
+        return np.ascontiguousarray(np.broadcast_to(cells, shapes.filters))
+
+    return site.form("cells", made)
+
+
+def _start(layer: Layer, bias: AnyArray | None, dtype: np.dtype[np.float32]) -> AnyArray:
+    """A row of biases."""
+    row = np.zeros(layer.target(1)[1:], dtype)
+    if bias is not None:
+        row[...] = bias
+    return row
+
+
+def _cell(
+    layer: Layer,
+    image: AnyArray,
+    filters: AnyArray,
+    products: AnyArray,
+    target: AnyArray,
+    part: Rows,
+    row: int,
+    column: int,
+) -> Iterator[Call]:
+    met = layer.down.met(row)
+    rows, columns = range(max(part.begin, met.start), min(part.end, met.stop)), layer.across.met(column)
+    if not rows or not columns:
+        return
+    seen = image[_reached(layer.down, rows, row), _reached(layer.across, columns, column)]
+    place = target[rows.start - part.begin : rows.stop - part.begin, columns.start : columns.stop]
+    product = _strip(products, place.shape)
+    yield partial(np.multiply, seen, filters[: len(columns)], product)
+    yield partial(np.add, place, product, place)
+
+
+def _reached(axis: Axis, windows: range, cell: int) -> slice:
+    """Where the windows have that cell of theirs."""
+    first = windows.start * axis.stride + cell * axis.dilation - axis.before
+    return slice(first, first + (len(windows) - 1) * axis.stride + 1, axis.stride)
+
+
+def _strip(products: AnyArray, shape: tuple[int, ...]) -> AnyArray:
+    return products.reshape(-1)[: int(np.prod(shape))].reshape(shape)
+
+
+__all__ = ["depthwise"]

@@ -1,0 +1,106 @@
+"""Maps with their channels innermost: how a kernel looks at them, pads rows of them, and adds what is one a channel."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from cnnir.algorithms.channels_last import Axis, Layer
+from cnnir.errors import CnnirError
+from cnnir.interpreter.lowering.base import Call, Rows, Site, copy
+from cnnir.weights import AnyArray
+
+RUN = 8192
+"""Elements that a vector of channels is repeated to: NumPy's inner loops are as long as that, and stay in the cache."""
+
+
+def inner(array: AnyArray) -> AnyArray:
+    """``[N, C, H, W]`` as ``[N, H, W, C]``.
+
+    Raises:
+        CnnirError: ``layout`` when the channels do not lie innermost.
+    """
+    last = array.transpose(0, 2, 3, 1)
+    if last.shape[3] > 1 and last.strides[3] != last.itemsize:
+        raise CnnirError("layout", "channels do not lie innermost", got=array.strides)
+    return last
+
+
+def merged(array: AnyArray, shape: tuple[int, ...]) -> AnyArray:
+    """The same memory in another shape.
+
+    Raises:
+        CnnirError: ``layout`` when it has no such view.
+    """
+    view = array.reshape(shape)
+    if view.size and view.__array_interface__["data"] != array.__array_interface__["data"]:
+        raise CnnirError("layout", "axes do not lie behind one another", expected=shape, got=array.strides)
+    return view
+
+
+def windows(padded: AnyArray, down: Axis, across: Axis, rows: int) -> AnyArray:
+    """``[H, W, C]`` as what all windows of so many rows of results meet: ``[rows, width, cells, cells, C]``."""
+    row, column, channel = padded.strides
+    shape = rows, across.windows, down.cells, across.cells, padded.shape[2]
+    strides = row * down.stride, column * across.stride, row * down.dilation, column * across.dilation, channel
+    return np.lib.stride_tricks.as_strided(padded, shape, strides)
+
+
+def padded_rows(layer: Layer, image: AnyArray, buffer: AnyArray, first: int, fill: float = 0) -> Iterator[Call]:
+    """Rows of an image, from `first` on, which may lie in front of it, and what pads them, into a buffer of them.
+
+    Args:
+        layer: Says how far the padding goes.
+        image: ``[H, W, C]``.
+        buffer: ``[rows, width, C]``, filled wholly.
+        first: The number of the buffer's first row in the image.
+        fill: What the padding holds.
+    """
+    before, width = layer.across.before, image.shape[1]
+    low, high = max(first, 0), max(min(first + buffer.shape[0], image.shape[0]), 0)
+    kept = min(width, buffer.shape[1] - before)
+    if low >= high:
+        yield partial(buffer.fill, fill)
+        return
+    top, bottom = buffer[: low - first], buffer[high - first :]
+    middle = buffer[low - first : high - first]
+    for border in (top, bottom, middle[:, :before], middle[:, before + kept :]):
+        if border.size:
+            yield partial(np.copyto, border, border.dtype.type(fill))
+    yield copy(middle[:, before : before + kept], image[low:high, :kept])
+
+
+def channelwise(ufunc: Any, data: AnyArray, vector: AnyArray, site: Site, name: str) -> Iterator[Call]:
+    """``data = ufunc(data, vector)``, the vector one number a channel.
+
+    Args:
+        ufunc: Of two operands.
+        data: ``[..., C]``, channels innermost.
+        vector: ``[C]``.
+        site: Keeps the repeated vector.
+        name: Of the vector among the node's forms.
+    """
+    channels = vector.size
+    repeats = RUN // channels
+    if repeats < 2 or not data.flags.c_contiguous:
+        yield partial(ufunc, data, vector, data)
+        return
+    run = site.form(name, lambda: np.tile(vector, repeats))
+    flat = data.reshape(-1)
+    whole = flat.size // run.size * run.size
+    for begin in range(0, whole, run.size):
+        block = flat[begin : begin + run.size]
+        yield partial(ufunc, block, run, block)
+    if whole < flat.size:
+        yield partial(ufunc, flat[whole:], run[: flat.size - whole], flat[whole:])
+
+
+def strips(images: int, height: int, rows: int) -> Iterator[Rows]:
+    """All rows of all images, so many at a time."""
+    for image in range(images):
+        for begin in range(0, height, rows):
+            yield Rows(image, image + 1, begin, min(begin + rows, height))
+
+
+__all__ = ["RUN", "channelwise", "inner", "merged", "padded_rows", "strips", "windows"]

@@ -1,0 +1,127 @@
+"""A graph with its plan, ready to be run again and again: one buffer a pool, every view made once, then calls alone."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from threading import Lock
+
+import numpy as np
+
+from cnnir.errors import CnnirError
+from cnnir.graph import Graph
+from cnnir.interpreter.arena import Arena
+from cnnir.interpreter.executor import compute, join
+from cnnir.interpreter.feeds import checked_feed
+from cnnir.interpreter.lowering import Call, Context, lower, lowerings, parse
+from cnnir.plan import JOIN, KERNEL, VIEW, MemoryPlan, Step
+from cnnir.text import digest
+from cnnir.weights import AnyArray
+
+
+class Program:
+    """What runs a plan.
+
+    It may be called from several threads: each call has an arena of its own, which later calls use again.
+
+    Attributes:
+        graph, plan: What is run.
+        weights: The constants, as the model has them.
+    """
+
+    def __init__(self, graph: Graph, plan: MemoryPlan) -> None:
+        """Check the plan and prepare the weights.
+
+        Raises:
+            CnnirError: ``plan-mismatch``, ``plan-…`` for a plan that does not hold, ``plan-unsupported``.
+        """
+        if plan.digest != (expected := digest(graph)):
+            raise CnnirError(
+                "plan-mismatch", "the plan was made for another graph", expected=expected[:12], got=plan.digest[:12]
+            )
+        plan.check(graph)
+        self.graph, self.plan = graph, plan
+        self.weights = {value: value.weight.array() for value in graph.weights if value.weight is not None}
+        self._forms: dict[tuple[str, str], AnyArray] = {}
+        self._lock = Lock()
+        self._idle = [_Run(self)]
+
+    def __call__(self, feed: Mapping[str, AnyArray], *, poison: bool = False) -> dict[str, AnyArray]:
+        """Run.
+
+        Args:
+            feed: An array for each input, by name.
+            poison: Spoil all bytes of the pools that hold nothing needed before each step. Slow.
+
+        Returns:
+            The outputs by name, arrays of the caller's own.
+
+        Raises:
+            CnnirError: for a feed that does not fit.
+        """
+        fed, _ = checked_feed(self.graph, feed)
+        with self._lock:
+            run = self._idle.pop() if self._idle else None
+        run = run or _Run(self)
+        try:
+            return run(fed, poison=poison)
+        finally:
+            with self._lock:
+                self._idle.append(run)
+
+    @property
+    def form_bytes(self) -> int:
+        """What the weights take in forms of their own, beside the model's."""
+        return sum(form.nbytes for form in self._forms.values())
+
+    def context(self, arena: Arena) -> Context:
+        """The values of the graph in an arena."""
+        names = {value.name: value for value in self.graph.values}
+        arrays = {names[name]: array for name, array in arena.arrays.items()}
+        return Context(arrays, self.weights, self._forms)
+
+
+class _Run:
+    """One arena with the calls that work in it."""
+
+    def __init__(self, program: Program) -> None:
+        self.plan, self.graph = program.plan, program.graph
+        self.arena = Arena(program.plan)
+        context = program.context(self.arena)
+        self.steps = [list(self._lowered(number, step, context)) for number, step in enumerate(self.plan.steps)]
+        self.calls = [call for step in self.steps for call in step]
+        self.outputs = {value.name: context.find(value) for value in self.graph.outputs}
+
+    def __call__(self, fed: Mapping[str, AnyArray], *, poison: bool) -> dict[str, AnyArray]:
+        for name, array in fed.items():
+            np.copyto(self.arena.arrays[name], array)
+        # Overflow, infinities and NaN are values like others: as IEEE 754 has it, and no reason to warn.
+        with np.errstate(all="ignore"):
+            if poison:
+                for number in self.arena.poisoned():
+                    for call in self.steps[number]:
+                        call()
+            else:
+                for call in self.calls:
+                    call()
+        return {name: array.copy(order="C") for name, array in self.outputs.items() if array is not None}
+
+    def _lowered(self, number: int, step: Step, context: Context) -> Iterator[Call]:
+        nodes = [self.graph.node(name) for name in step.nodes]
+        if step.algorithm == VIEW:
+            return
+        if step.algorithm == JOIN:
+            yield partial(join, nodes[0], self.arena.arrays)
+        elif step.algorithm == KERNEL:
+            yield partial(compute, nodes, self.arena.arrays, None, ())
+        elif parse(step.algorithm)[0] not in (*lowerings, "elementwise"):
+            raise CnnirError(
+                "plan-unsupported", "the interpreter has no such way to compute it", got=step.algorithm,
+                node=f"step {number} ({step.label})", hint='plan with workspace="today"',
+            )  # fmt: skip
+        else:
+            try:
+                yield from lower(nodes, step.algorithm, self.arena.scratch(step), context)
+            except CnnirError as error:
+                raise error.at(f"step {number} ({step.label})") from error.__cause__
+
+
+__all__ = ["Program"]
