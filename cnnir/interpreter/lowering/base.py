@@ -99,6 +99,13 @@ class Site:
             self.forms[key] = make()
         return self.forms[key]
 
+    def shared(self, name: str, make: Callable[[], AnyArray]) -> AnyArray:
+        """A constant that is the same for all nodes."""
+        key = ("", f"{name} {self.results[0].dtype}")
+        if key not in self.forms:
+            self.forms[key] = make()
+        return self.forms[key]
+
 
 Step: TypeAlias = Iterator[Call | Rows]
 """Calls in their order; and rows, once all calls are there that finish them."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnir.interpreter.kernels.base import present
 from cnnir.interpreter.lowering.base import Call, Site, copy
-from cnnir.interpreter.lowering.maps import channelwise, inner
+from cnnir.interpreter.lowering.maps import bounded, channelwise, inner
 from cnnir.ops import (
     Add,
     BatchNormalization,
@@ -51,7 +51,7 @@ def identity(op: Op, site: Site, result: AnyArray) -> Iterator[Call]:
 @elementwise.rule(Relu)
 def relu(op: Relu, site: Site, result: AnyArray) -> Iterator[Call]:
     """``max(x, 0)``."""
-    yield partial(np.maximum, present(site.operands, 0), result.dtype.type(0), out=result)
+    yield from bounded(np.maximum, present(site.operands, 0), 0, result, site)
 
 
 @elementwise.rule(Clip)
@@ -60,7 +60,7 @@ def clip(op: Clip, site: Site, result: AnyArray) -> Iterator[Call]:
     source = present(site.operands, 0)
     for ufunc, bound in ((np.maximum, op.low), (np.minimum, op.high)):
         if bound is not None:
-            yield partial(ufunc, source, result.dtype.type(bound), out=result)
+            yield from bounded(ufunc, source, bound, result, site)
             source = result
     if source is not result:
         yield copy(result, source)
@@ -98,8 +98,8 @@ def hard_sigmoid(op: HardSigmoid, site: Site, result: AnyArray) -> Iterator[Call
     number = result.dtype.type
     yield partial(np.multiply, present(site.operands, 0), number(op.alpha), result)
     yield partial(np.add, result, number(op.beta), result)
-    yield partial(np.maximum, result, number(0), out=result)
-    yield partial(np.minimum, result, number(1), out=result)
+    yield from bounded(np.maximum, result, 0, result, site)
+    yield from bounded(np.minimum, result, 1, result, site)
 
 
 @elementwise.rule(HardSwish)
@@ -109,8 +109,8 @@ def hard_swish(op: HardSwish, site: Site, result: AnyArray) -> Iterator[Call]:
     share = site.workspace.take(result.shape, result.dtype)
     yield partial(np.multiply, source, number(1 / 6), share)
     yield partial(np.add, share, number(0.5), share)
-    yield partial(np.maximum, share, number(0), out=share)
-    yield partial(np.minimum, share, number(1), out=share)
+    yield from bounded(np.maximum, share, 0, share, site)
+    yield from bounded(np.minimum, share, 1, share, site)
     yield partial(np.multiply, source, share, result)
 
 

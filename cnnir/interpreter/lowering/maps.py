@@ -96,6 +96,39 @@ def channelwise(ufunc: Any, data: AnyArray, vector: AnyArray, site: Site, name: 
         yield partial(ufunc, flat[whole:], run[: flat.size - whole], flat[whole:])
 
 
+def bounded(ufunc: Any, source: AnyArray, bound: float, result: AnyArray, site: Site) -> Iterator[Call]:
+    """``result = ufunc(source, bound)`` for a maximum or a minimum.
+
+    NumPy compares with an array three times as fast as with a number, so the bound is repeated.
+    """
+    run = site.shared(f"run of {bound!r}", lambda: np.full(RUN, bound, result.dtype))
+    given, made = flat(source), flat(result)
+    if given is None or made is None or lying(source) != lying(result):
+        axes = lying(result)
+        given, made = source.transpose(axes), result.transpose(axes)
+        last = made.shape[-1] if made.ndim else 1
+        yield partial(ufunc, given, run[:last] if 1 < last <= RUN else result.dtype.type(bound), out=made)
+        return
+    whole = made.size // RUN * RUN
+    if whole:
+        yield partial(ufunc, given[:whole].reshape(-1, RUN), run, out=made[:whole].reshape(-1, RUN))
+    if whole < made.size:
+        yield partial(ufunc, given[whole:], run[: made.size - whole], out=made[whole:])
+
+
+def lying(array: AnyArray) -> tuple[int, ...]:
+    """The axes of an array, the one that runs slowest first."""
+    return tuple(
+        sorted(range(array.ndim), key=lambda axis: (-array.strides[axis], axis) if array.shape[axis] > 1 else (0, axis))
+    )
+
+
+def flat(array: AnyArray) -> AnyArray | None:
+    """The elements one behind the other, as they lie; None when there is something between them."""
+    turned = array.transpose(lying(array))
+    return turned.reshape(-1) if turned.flags.c_contiguous else None
+
+
 def strips(images: int, height: int, rows: int) -> Iterator[Rows]:
     """All rows of all images, so many at a time."""
     for image in range(images):
@@ -103,4 +136,4 @@ def strips(images: int, height: int, rows: int) -> Iterator[Rows]:
             yield Rows(image, image + 1, begin, min(begin + rows, height))
 
 
-__all__ = ["RUN", "channelwise", "inner", "merged", "padded_rows", "strips", "windows"]
+__all__ = ["RUN", "bounded", "channelwise", "flat", "inner", "lying", "merged", "padded_rows", "strips", "windows"]

@@ -8,7 +8,7 @@ from cnnir.errors import CnnirError
 from cnnir.graph import Node, Value
 from cnnir.interpreter.lowering.base import Call, Rows, Site, Step, Workspace, lowering
 from cnnir.interpreter.lowering.elementwise import elementwise
-from cnnir.interpreter.lowering.maps import strips
+from cnnir.interpreter.lowering.maps import lying, strips
 from cnnir.weights import AnyArray
 
 
@@ -157,9 +157,8 @@ MAPS = 4
 
 def _like(rows: AnyArray, flat: AnyArray) -> AnyArray:
     """A flat array in the shape of the rows, its axes running in the same order."""
-    axes = sorted(range(rows.ndim), key=lambda axis: -rows.strides[axis] if rows.shape[axis] > 1 else 0)
-    lying = flat.reshape([rows.shape[axis] for axis in axes])
-    return lying.transpose([axes.index(axis) for axis in range(rows.ndim)])
+    axes = lying(rows)
+    return flat.reshape([rows.shape[axis] for axis in axes]).transpose([axes.index(axis) for axis in range(rows.ndim)])
 
 
 def _cut(array: AnyArray | None, part: Rows | None) -> AnyArray | None:
