@@ -29,7 +29,7 @@ def blocks(language: str) -> list[tuple[Path, str]]:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where examples run: the networks that they name lie there."""
-    for name in ("resnet50", "vgg19", "squeezenet", "inception_v1"):
+    for name in ("resnet50", "vgg19", "squeezenet", "inception_v1", "densenet121"):
         shutil.copy(models.path(name), tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(registry, "REGISTRY", dict(registry.REGISTRY))  # what an example registers
