@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import NoReturn
 
 import cnnir
-from cnnir.cli import cut, diff, lint, place, ranges, rewrite, simplify, travelling, verbs, whatif, workspace, zoo
+from cnnir.cli import cut, diff, lint, place, ranges, rewrite, run, simplify, travelling, verbs, whatif, workspace, zoo
+from cnnir.cli.parsing import whole
 from cnnir.errors import CnnirError
 from cnnir.passes.memory import Memory
 from cnnir.reports.text import COLUMNS
@@ -30,6 +31,7 @@ examples:
   cnnir plan net.onnx --pool sram=512KiB --pool dram@1   what to spill, so that least moves
   cnnir plan net.onnx --onnx planned.onnx   the network with the plan in it; --stored reads it back
   cnnir run net.onnx --seed 0 --planned     a run on random input, inside the planned arena
+  cnnir run net.onnx --seed 0 --fast        compiled: the fastest plan, every call prepared
   cnnir export net.onnx --opset 21 -o new.onnx
   cnnir whatif net.onnx --size 224x224,384x384 --batch 1,8 --dtype float16
   cnnir simplify net.onnx --check values -o small.onnx
@@ -78,8 +80,9 @@ def make_parser() -> argparse.ArgumentParser:
         help="the file's, the least peak that a limited search finds, or a longer one (default: auto)",
     )  # fmt: skip
     plan.add_argument(
-        "--fuse", choices=("none", "steps", "aggressive"), default="none",
-        help="a step a node; or fused steps; or chains of convolutions too (default: none)",
+        "--fuse", choices=("none", "epilogues", "steps", "aggressive"), default="none",
+        help="a step a node; or with what is applied to its results; or all fused steps; or chains of convolutions too "
+        "(default: none)",
     )  # fmt: skip
     plan.add_argument(
         "--rewrite", action="store_true",
@@ -89,7 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
     plan.add_argument("--strided", action="store_true", help="slices that are not contiguous need no copy either")
     plan.add_argument("--no-views", action="store_true", help="copy what is cut out of a value, or concatenated")
     plan.add_argument(
-        "--alignment", type=_whole("bytes"), default=64, metavar="BYTES", help="of each offset (default: 64)"
+        "--alignment", type=whole("bytes"), default=64, metavar="BYTES", help="of each offset (default: 64)"
     )
     plan.add_argument(
         "--in-place", action="append", default=[], metavar="NODE",
@@ -102,6 +105,15 @@ def make_parser() -> argparse.ArgumentParser:
         "--budget", "--capacity", dest="budget", type=_size, metavar="SIZE",
         help="does it fit into so much (512KiB, 2MiB)? exit with 1 when it is proved not to, 3 when that is not known",
     )  # fmt: skip
+    plan.add_argument(
+        "--layout", choices=("rows", "channels-last"), default="rows",
+        help="how maps lie: as ONNX has them, or with the channels of a place side by side (default: rows)",
+    )  # fmt: skip
+    plan.add_argument(
+        "--goal", type=_goal, default="memory", metavar="GOAL",
+        help="by a cost profile: memory, the least arena, where time is bought with what is free; time, whatever that "
+        "takes; or the most that the arena may have for it, 2MiB (default: memory)",
+    )  # fmt: skip
     workspace.add_arguments(plan)
     plan.add_argument(
         "--pool", action="append", default=[], type=_memory, metavar="NAME[=SIZE][@COST]",
@@ -110,37 +122,23 @@ def make_parser() -> argparse.ArgumentParser:
     plan.add_argument("--weights", metavar="NAME", help="the memory that holds the weights, which take from it")
     planning = (
         "order", "fuse", "rewrite", "concat", "strided", "no_views", "alignment", "in_place", "no_in_place",
-        "no_inputs", "no_outputs", "pool", "weights", *workspace.OPTIONS,
+        "no_inputs", "no_outputs", "pool", "weights", "layout", "goal", *workspace.OPTIONS,
     )  # fmt: skip
     plan.set_defaults(planning={name: plan.get_default(name) for name in planning})
     travelling.add_arguments(plan)
     ranges.add_arguments(plan)
 
-    run = _verb(parsers, "run", verbs.run, "run the network in NumPy")
-    run.add_argument(
-        "--input",
-        action="append",
-        default=[],
-        type=_pair,
-        metavar="NAME=FILE.npy",
-        help="what to feed; once for each input",
-    )
-    run.add_argument("--seed", type=_whole("a seed"), metavar="N", help="feed random numbers to the inputs not given")
-    run.add_argument(
-        "--outputs", metavar="NAMES", help="values wanted, separated by commas; any node's (default: outputs)"
-    )
-    run.add_argument("--no-fallback", action="store_true", help="refuse nodes that cnnir itself has no kernel for")
-    run.add_argument("--planned", action="store_true", help="run step by step in the planned arena")
+    run.add_arguments(_verb(parsers, "run", run.run, "run the network in NumPy"))
 
     export = _verb(parsers, "export", verbs.export, "write the network in another form")
     export.add_argument(
         "--to", choices=("onnx", "text", "pattern"), default="onnx", metavar="FORMAT", help="onnx, text or pattern"
     )
     export.add_argument(
-        "--opset", type=_whole("an opset"), metavar="N", help="write this opset (default: the file's own)"
+        "--opset", type=whole("an opset"), metavar="N", help="write this opset (default: the file's own)"
     )
     export.add_argument(
-        "--ir-version", type=_whole("a version"), metavar="N", help="raise the version of the file format"
+        "--ir-version", type=whole("a version"), metavar="N", help="raise the version of the file format"
     )
     export.add_argument(
         "--external-data",
@@ -221,13 +219,6 @@ def _verb(
     return parser
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.rpartition("=") if text.count("=") > 1 else text.partition("=")
-    if not equals or not name or not value:
-        raise argparse.ArgumentTypeError(f"expected NAME=FILE, got {text!r}")
-    return name, value
-
-
 def _binding(text: str) -> tuple[str, int]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip() or not value.strip().isascii() or not value.strip().isdigit():
@@ -242,19 +233,14 @@ def _height_width(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def _whole(what: str) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isascii() or not text.isdigit():
-            raise argparse.ArgumentTypeError(f"expected {what}, a whole number, got {text!r}")
-        return int(text)
-
-    return parse
+def _goal(text: str) -> str | int:
+    return text if text in ("memory", "time") else _size(text)
 
 
 def _memory(text: str) -> Memory:
     rest, _, cost = text.partition("@")
     name, equals, size = rest.partition("=")
-    return Memory(name.strip(), _size(size) if equals else None, _whole("a cost of a byte")(cost) if cost else 0)
+    return Memory(name.strip(), _size(size) if equals else None, whole("a cost of a byte")(cost) if cost else 0)
 
 
 def _size(text: str) -> int:

@@ -1,6 +1,5 @@
 """What each verb does with its arguments; each gives an exit code."""
 
-import io
 import json
 import sys
 from argparse import Namespace
@@ -8,18 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from cnnir import interpreter
 from cnnir.cli import ranges, travelling, workspace
-from cnnir.cli.feeds import feed_of
 from cnnir.cli.models import open_model, spelled
 from cnnir.cli.output import FINDINGS, OK, UNKNOWN, emit, emit_all, page, say, wants, width
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx import read_plan, save
-from cnnir.files import write_file
 from cnnir.graph import Graph
-from cnnir.interpreter import Fallback
 from cnnir.passes.memory import find_rewritten, fits
 from cnnir.plan import SCHEMA, MemoryPlan
 from cnnir.reports import plan_html, plan_svg, table_html, why
@@ -28,7 +21,6 @@ from cnnir.reports.why_html import why_html
 from cnnir.reports.why_text import why_text
 from cnnir.text import print_graph
 from cnnir.units import format_bytes
-from cnnir.weights import AnyArray
 from cnnir.zoo.pattern import to_pattern
 
 
@@ -173,83 +165,10 @@ def _planning(options: Namespace) -> dict[str, Any]:
         "count_outputs": not options.no_outputs,
         "pools": options.pool or None,
         "weights": options.weights,
+        "layout": options.layout,
+        "goal": options.goal,
         **workspace.asked(options),
     }
-
-
-def run(options: Namespace) -> int:
-    """``cnnir run``: 0."""
-    graph = open_model(options)
-    names = [name.strip() for name in options.outputs.split(",")] if options.outputs else None
-    feed = feed_of(graph, options.input, options.seed)
-    chosen = graph.plan() if options.planned else None
-    fallback = Fallback(allowed=not options.no_fallback)
-    found = interpreter.run(graph, feed, names, chosen, fallback)
-    arena = None if chosen is None else chosen.arena_bytes
-    if options.output is not None:
-        write_file(Path(options.output), _packed(found, options.output))
-        say(options.output)
-    summary = {name: _summary(array) for name, array in found.items()}
-    if options.json:
-        result = {
-            "schema": "cnnir.run/1",
-            "graph": graph.name,
-            "arena_bytes": arena,
-            "outputs": summary,
-            "fallback": fallback.nodes,
-        }
-        emit(json.dumps(result, indent=2) + "\n", None)
-        return OK
-    lines = [f"{name}: {_words(entry)}" for name, entry in summary.items()]
-    if arena is not None:
-        lines.append(f"ran in an arena of {format_bytes(arena)}; kernels took their own workspace outside of it")
-    rests = [name for name in fallback.values(graph) if name in found]
-    for node, reason in fallback.nodes.items():
-        lines.append(f"{graph.node(node).label} was computed by ONNX's reference implementation: {reason}")
-    lines += [f"values that rest on it: {', '.join(rests)}"] if rests else []
-    emit("\n".join(lines) + "\n", None)
-    return OK
-
-
-def _packed(found: dict[str, AnyArray], output: str) -> bytes:
-    """The arrays as ``.npy`` (one array) or ``.npz`` (any number, by name).
-
-    Raises:
-        CnnirError: ``usage`` for another ending, or several arrays in a ``.npy``.
-    """
-    buffer = io.BytesIO()
-    if wants(output, "npy") and len(found) == 1:
-        np.save(buffer, next(iter(found.values())), allow_pickle=False)
-    elif wants(output, "npz"):
-        arrays: dict[str, Any] = dict(found)
-        np.savez(buffer, allow_pickle=False, **arrays)
-    else:
-        raise CnnirError("usage", "values are written as .npz, or one value as .npy", got=output)
-    return buffer.getvalue()
-
-
-def _summary(array: AnyArray) -> dict[str, Any]:
-    """What can be said of an array in a few numbers; null where a number does not exist."""
-    summary: dict[str, Any] = {"dtype": str(array.dtype), "shape": list(array.shape)}
-    figures: dict[str, Any] = dict.fromkeys(("min", "max", "mean", "argmax"))
-    if array.size and array.dtype.kind in "fiu":
-        wide = array.astype(np.float64)
-        figures = {"min": wide.min(), "max": wide.max(), "mean": wide.mean(), "argmax": int(wide.argmax())}
-    for name, value in figures.items():
-        summary[name] = value if value is None or isinstance(value, int) or np.isfinite(value) else None
-        summary[name] = float(summary[name]) if isinstance(summary[name], np.floating) else summary[name]
-    return summary
-
-
-def _words(entry: dict[str, Any]) -> str:
-    text = f"{entry['dtype']}{entry['shape']}"
-    if entry["argmax"] is None:
-        return text
-    figures = ", ".join(
-        f"{name} {'not finite' if entry[name] is None else format(entry[name], '.6g')}"
-        for name in ("min", "max", "mean")
-    )
-    return f"{text}, {figures}, largest at {entry['argmax']}"
 
 
 def export(options: Namespace) -> int:

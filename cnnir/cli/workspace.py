@@ -31,10 +31,15 @@ def asked(options: Namespace) -> dict[str, Any]:
     Raises:
         CnnirError: ``file-read``, ``costs-json`` or ``costs-profile`` for a file that holds no cost profile.
     """
-    return {"workspace": _read(options.workspace), "tolerance": options.tolerance}
+    return {"workspace": profile(options.workspace), "tolerance": options.tolerance}
 
 
-def _read(how: str) -> str | Profile:
+def profile(how: str) -> str | Profile:
+    """A cost profile from its file; a name as it is.
+
+    Raises:
+        CnnirError: ``file-read``, ``costs-json`` or ``costs-profile`` for a file that holds no cost profile.
+    """
     if not how.endswith(_PROFILE_FILE):
         return how
     try:
@@ -44,4 +49,4 @@ def _read(how: str) -> str | Profile:
     return Profile.from_json(text)
 
 
-__all__ = ["OPTIONS", "add_arguments", "asked"]
+__all__ = ["OPTIONS", "add_arguments", "asked", "profile"]

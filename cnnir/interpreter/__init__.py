@@ -5,5 +5,9 @@ from cnnir.interpreter.fallback import Fallback, foreign_values
 from cnnir.interpreter.feeds import seeded_array, seeded_feed
 from cnnir.interpreter.kernels import kernels
 from cnnir.interpreter.program import Program
+from cnnir.interpreter.watching import Done, Watch
 
-__all__ = ["Fallback", "Program", "evaluate", "foreign_values", "kernels", "run", "seeded_array", "seeded_feed"]
+__all__ = [
+    "Done", "Fallback", "Program", "Watch", "evaluate", "foreign_values", "kernels", "run", "seeded_array",
+    "seeded_feed",
+]  # fmt: skip

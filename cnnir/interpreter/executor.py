@@ -23,6 +23,7 @@ from cnnir.interpreter.arena import Arena
 from cnnir.interpreter.fallback import Fallback
 from cnnir.interpreter.feeds import checked_feed
 from cnnir.interpreter.kernels import kernels
+from cnnir.interpreter.watching import Done, Watch
 from cnnir.ops import Concat, Identity
 from cnnir.ops.base import Op, infer
 from cnnir.ops.opaque import Opaque, hooks
@@ -48,6 +49,7 @@ def run(
     fallback: Fallback | None = None,
     *,
     poison: bool = False,
+    watch: Watch | None = None,
 ) -> dict[str, AnyArray]:
     """Compute a graph.
 
@@ -59,6 +61,7 @@ def run(
         fallback: Says whether nodes may be left to another library, and records which were; None allows it.
         poison: Spoil all bytes of the pools that hold nothing needed before each step of the plan: a search for whoever
             reads what is not there. Slow.
+        watch: Is told after each step, each node where there is no plan, which values it has made.
 
     Returns:
         The wanted values by name; arrays of the caller's own, not parts of a pool.
@@ -79,9 +82,9 @@ def run(
     wanted = {name: graph.value(name) for name in names}
     arrays = {graph.value(name): array for name, array in fed.items()}
     if plan is None:
-        found = _run_free(graph, arrays, set(wanted.values()), bindings, fallback)
+        found = _run_free(graph, arrays, set(wanted.values()), bindings, fallback, watch)
     else:
-        found = _run_planned(graph, arrays, wanted, plan, fallback, poison=poison)
+        found = _run_planned(graph, arrays, wanted, plan, fallback, watch, poison=poison)
     return {name: found[value] for name, value in wanted.items()}
 
 
@@ -111,18 +114,22 @@ def _run_free(
     wanted: set[Value],
     bindings: Mapping[str, int],
     fallback: Fallback | None,
+    watch: Watch | None,
 ) -> dict[Value, AnyArray]:
     """Run in the graph's order; a value is dropped after its last reader."""
     live: dict[Value, AnyArray] = dict(arrays)
     keep = {value: live[value] for value in wanted if value in live}
     readers = {value: len(value.users) for value in graph.values}
-    for node in _needed(graph, wanted):
+    needed = _needed(graph, wanted)
+    for number, node in enumerate(needed, 1):
         operands = [_operand(value, live) for value in node.inputs]
         results = evaluate(node, operands, bindings, fallback)
         for value, result in zip(node.outputs, results, strict=True):
             live[value] = result
             if value in wanted:
                 keep[value] = result
+        if watch is not None:
+            watch(Done(number, len(needed), {value.name: live[value] for value in node.outputs}))
         for value in dict.fromkeys(node.operands):
             readers[value] -= 1
             if readers[value] == 0:
@@ -289,6 +296,7 @@ def _run_planned(
     wanted: Mapping[str, Value],
     plan: MemoryPlan,
     fallback: Fallback | None,
+    watch: Watch | None,
     *,
     poison: bool,
 ) -> dict[Value, AnyArray]:
@@ -320,6 +328,8 @@ def _run_planned(
             made = compute([graph.node(name) for name in step.nodes], views, fallback, set(wanted.values()))
         # Others may take the place of what is not the graph's own output, and what is not stored is gone after this.
         found.update((value, array.copy()) for value, array in made.items() if wanted.get(value.name) is value)
+        if watch is not None:
+            watch(Done(number + 1, len(plan.steps), {value.name: array for value, array in made.items()}))
     found.update((graph.value(name), views[name].copy()) for name in plan.outputs if name in wanted)
     return found
 

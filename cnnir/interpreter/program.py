@@ -1,6 +1,7 @@
 """A graph with its plan, ready to be run again and again: one buffer a pool, every view made once, then calls alone."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from threading import Lock
 
@@ -10,8 +11,10 @@ from cnnir.errors import CnnirError
 from cnnir.graph import Graph
 from cnnir.interpreter.arena import Arena
 from cnnir.interpreter.executor import compute, join
+from cnnir.interpreter.fallback import Fallback
 from cnnir.interpreter.feeds import checked_feed
 from cnnir.interpreter.lowering import Call, Context, lower, lowerings, parse
+from cnnir.interpreter.watching import Done, Watch
 from cnnir.plan import JOIN, KERNEL, VIEW, MemoryPlan, Step
 from cnnir.text import digest
 from cnnir.weights import AnyArray
@@ -29,10 +32,16 @@ class Program:
     Attributes:
         graph, plan: What is run.
         weights: The constants, as the model has them.
+        fallback: Who is told of nodes that another library computes; None allows them.
     """
 
-    def __init__(self, graph: Graph, plan: MemoryPlan) -> None:
+    def __init__(self, graph: Graph, plan: MemoryPlan, fallback: Fallback | None = None) -> None:
         """Check the plan and prepare the weights.
+
+        Args:
+            graph: All dims known.
+            plan: Of this graph.
+            fallback: Says whether nodes may be left to another library, and records in each run which were.
 
         Raises:
             CnnirError: ``plan-mismatch``, ``plan-…`` for a plan that does not hold, ``plan-unsupported``.
@@ -42,31 +51,40 @@ class Program:
                 "plan-mismatch", "the plan was made for another graph", expected=expected[:12], got=plan.digest[:12]
             )
         plan.check(graph)
-        self.graph, self.plan = graph, plan
+        self.graph, self.plan, self.fallback = graph, plan, fallback
         self.weights = {value: value.weight.array() for value in graph.weights if value.weight is not None}
         self._forms: dict[tuple[str, str], AnyArray] = {}
         self._lock = Lock()
-        self._idle = [_Run(self)]
+        self._idle = [Run(self)]
 
-    def __call__(self, feed: Mapping[str, AnyArray], *, poison: bool = False) -> dict[str, AnyArray]:
+    def __call__(
+        self, feed: Mapping[str, AnyArray], *, poison: bool = False, watch: Watch | None = None
+    ) -> dict[str, AnyArray]:
         """Run.
 
         Args:
             feed: An array for each input, by name.
             poison: Spoil all bytes of the pools that hold nothing needed before each step. Slow.
+            watch: Is told after each step which stored values it has made.
 
         Returns:
             The outputs by name, arrays of the caller's own.
 
         Raises:
-            CnnirError: for a feed that does not fit.
+            CnnirError: for a feed that does not fit, ``fallback-refused``.
         """
         fed, _ = checked_feed(self.graph, feed)
+        with self.running() as run:
+            return run(fed, poison=poison, watch=watch)
+
+    @contextmanager
+    def running(self) -> "Iterator[Run]":
+        """An arena with its calls that nobody else has meanwhile."""
         with self._lock:
             run = self._idle.pop() if self._idle else None
-        run = run or _Run(self)
+        run = run or Run(self)
         try:
-            return run(fed, poison=poison)
+            yield run
         finally:
             with self._lock:
                 self._idle.append(run)
@@ -83,31 +101,57 @@ class Program:
         return Context(arrays, self.weights, self._forms)
 
 
-class _Run:
-    """One arena with the calls that work in it."""
+class Run:
+    """One arena with the calls that work in it.
+
+    Attributes:
+        plan, graph, fallback: The program's.
+        arena: Where every stored value lies.
+        steps: The calls of each step of the plan.
+        outputs: The graph's, at their places.
+    """
 
     def __init__(self, program: Program) -> None:
-        self.plan, self.graph = program.plan, program.graph
+        self.plan, self.graph, self.fallback = program.plan, program.graph, program.fallback
         self.arena = Arena(program.plan)
         context = program.context(self.arena)
         self.steps = [list(self._lowered(number, step, context)) for number, step in enumerate(self.plan.steps)]
         self.calls = [call for step in self.steps for call in step]
         self.outputs = {value.name: context.find(value) for value in self.graph.outputs}
 
-    def __call__(self, fed: Mapping[str, AnyArray], *, poison: bool) -> dict[str, AnyArray]:
-        for name, array in fed.items():
-            np.copyto(self.arena.arrays[name], array)
-        # Overflow, infinities and NaN are values like others: as IEEE 754 has it, and no reason to warn.
-        with np.errstate(all="ignore"):
-            np.setbufsize(BUFFER)  # in this context alone
-            if poison:
-                for number in self.arena.poisoned():
-                    for call in self.steps[number]:
-                        call()
+    def __call__(
+        self, fed: Mapping[str, AnyArray], *, poison: bool = False, watch: Watch | None = None
+    ) -> dict[str, AnyArray]:
+        self.feed(fed)
+        with self.settings():
+            if poison or watch is not None:
+                self._step_by_step(watch, poison=poison)
             else:
                 for call in self.calls:
                     call()
         return {name: array.copy(order="C") for name, array in self.outputs.items() if array is not None}
+
+    def feed(self, fed: Mapping[str, AnyArray]) -> None:
+        """Put the inputs at their places."""
+        for name, array in fed.items():
+            np.copyto(self.arena.arrays[name], array)
+
+    @staticmethod
+    @contextmanager
+    def settings() -> Iterator[None]:
+        """How NumPy is set while the calls run, in this context alone."""
+        # Overflow, infinities and NaN are values like others: as IEEE 754 has it, and no reason to warn.
+        with np.errstate(all="ignore"):
+            np.setbufsize(BUFFER)
+            yield
+
+    def _step_by_step(self, watch: Watch | None, *, poison: bool) -> None:
+        for number in self.arena.poisoned() if poison else range(len(self.steps)):
+            for call in self.steps[number]:
+                call()
+            if watch is not None:
+                made = {name: self.arena.arrays[name] for name in self.plan.steps[number].writes}
+                watch(Done(number + 1, len(self.steps), made))
 
     def _lowered(self, number: int, step: Step, context: Context) -> Iterator[Call]:
         nodes = [self.graph.node(name) for name in step.nodes]
@@ -116,7 +160,7 @@ class _Run:
         if step.algorithm == JOIN:
             yield partial(join, nodes[0], self.arena.arrays)
         elif step.algorithm == KERNEL:
-            yield partial(compute, nodes, self.arena.arrays, None, ())
+            yield partial(compute, nodes, self.arena.arrays, self.fallback, ())
         elif parse(step.algorithm)[0] not in (*lowerings, "elementwise"):
             raise CnnirError(
                 "plan-unsupported", "the interpreter has no such way to compute it", got=step.algorithm,
@@ -129,4 +173,4 @@ class _Run:
                 raise error.at(f"step {number} ({step.label})") from error.__cause__
 
 
-__all__ = ["Program"]
+__all__ = ["Program", "Run"]
