@@ -33,6 +33,12 @@ def _product() -> tuple[int, Callable[[], object]]:
     return 784 * 1152 * 512, lambda: np.matmul(left, right, out=out)
 
 
+def _block() -> tuple[int, Callable[[], object]]:
+    """The same in blocks of positions and filters."""
+    left, right, out = _floats(98, 1, 8, 1152), _floats(8, 1152, 64), _floats(98, 8, 8, 64)
+    return 784 * 1152 * 512, lambda: np.matmul(left, right, out=out)
+
+
 def _vector() -> tuple[int, Callable[[], object]]:
     """A fully connected layer of one image."""
     left, right, out = _floats(1, 4096), _floats(4096, 4096), _floats(1, 4096)
@@ -71,6 +77,7 @@ def _call() -> tuple[int, Callable[[], object]]:
 
 _MEASURED: dict[Kind, Callable[[], tuple[int, Callable[[], object]]]] = {
     "product": _product,
+    "block": _block,
     "vector": _vector,
     "transform": _transform,
     "element": _element,

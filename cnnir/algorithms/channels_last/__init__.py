@@ -1,5 +1,6 @@
 """What algorithms take on maps whose channels lie innermost: the shapes of their scratch, and its bytes."""
 
+from cnnir.algorithms.channels_last.blocks import filters_of_block, positions_of_block
 from cnnir.algorithms.channels_last.columns import Columns
 from cnnir.algorithms.channels_last.depthwise import Depthwise
 from cnnir.algorithms.channels_last.lrn import Neighbours
@@ -20,5 +21,7 @@ __all__ = [
     "Shape",
     "Tiles",
     "axes_of",
+    "filters_of_block",
     "lines",
+    "positions_of_block",
 ]

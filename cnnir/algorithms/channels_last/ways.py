@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from cnnir.algorithms.base import Call, Tensor
+from cnnir.algorithms.channels_last.blocks import filters_of_block
 from cnnir.algorithms.channels_last.columns import Columns
 from cnnir.algorithms.channels_last.depthwise import Depthwise
 from cnnir.algorithms.channels_last.epilogues import ELEMENTWISE, strips, temporaries
@@ -13,7 +14,7 @@ from cnnir.algorithms.channels_last.pointwise import Pointwise
 from cnnir.algorithms.channels_last.pooling import Pooling
 from cnnir.algorithms.channels_last.sizes import Layer, Shape, lines
 from cnnir.algorithms.channels_last.winograd import Tiles
-from cnnir.algorithms.ways.base import Way, Work
+from cnnir.algorithms.ways.base import Kind, Way, Work
 from cnnir.algorithms.ways.winograd import FEW_CHANNELS, MEASURED_CHANNELS, VARIANTS
 from cnnir.graph import Node, Value
 from cnnir.ops import LRN, AveragePool, Conv, Gemm, GlobalAveragePool, GlobalMaxPool, MatMul, MaxPool
@@ -25,13 +26,8 @@ STRIPS = (32_000, 128_000, 512_000, 2_000_000)
 """Bytes that a strip may take: what fits into the caches of the first, the second and the third level."""
 
 
-class Geometry(Protocol):
-    """What an algorithm takes."""
-
-    @property
-    def scratch(self) -> int:
-        """Bytes of its own."""
-        ...
+CACHED = 256_000
+"""Bytes of rows on which several calls work one after the other: some of these fit into a second-level cache."""
 
 
 Offer = tuple[str, int, Work, tuple[tuple[str, int], ...], int, float, int]
@@ -97,13 +93,15 @@ def part_of(shape: Shape, rows: int) -> Shape:
 
 
 def _elementwise(nodes: Sequence[Node], call: Call) -> Iterator[Way]:
-    """All at once, or so many rows."""
+    """So many rows that the second-level cache holds them from one node to the next; all of what is no map."""
     out = call.output
     count = strips(nodes[0].output, nodes[1:]) + temporaries(nodes[0].op)
     work: Work = (("element", 2 * len(nodes) * out.elements), ("call", 2 * len(nodes)))
-    for rows in (
-        _rows(out, 2 * out.itemsize) if count and len(out.shape) == 4 else (out.shape[2] if len(out.shape) > 2 else 1,)
-    ):
+    heights = [out.shape[2] if len(out.shape) > 2 else 1]
+    if len(out.shape) == 4:
+        row = out.itemsize * out.shape[1] * out.shape[3]
+        heights = _rows(out, row) if count else even_parts(out.shape[2], [CACHED // max(row, 1)])
+    for rows in heights:
         scratch = count * lines((part_of(out.shape, rows),), out.itemsize)
         yield Way("elementwise", scratch, work, (("rows", rows),), runs=True)
 
@@ -134,6 +132,14 @@ def _conv(op: Conv, call: Call) -> Iterator[Offer]:
         yield from _winograd(op, layer, call)
 
 
+def _products(channels: int, filters: int) -> Iterator[tuple[Kind, int]]:
+    """The kinds of products, with the filters of a block; 0 for one of all."""
+    yield "product", 0
+    width = filters_of_block(channels, filters)
+    if width:
+        yield "block", width
+
+
 def _macs(layer: Layer, call: Call) -> int:
     return call.output.elements * layer.cells * layer.channels
 
@@ -156,10 +162,12 @@ def _pointwise(layer: Layer, call: Call) -> Iterator[Offer]:
         passes = layer.images * -(-out.shape[2] // rows)
         moved = 0 if layer.is_plain else layer.images * layer.itemsize * out.elements // layer.filters * layer.channels
         again = call.input(1).bytes * passes
-        work: Work = (
-            ("product", _macs(layer, call)), ("element", out.elements), ("copy", moved + again), ("call", 3 * passes),
-        )  # fmt: skip
-        yield "pointwise", shapes.scratch, work, (("rows", rows),), call.input(1).bytes, 0.0, rows
+        for kind, width in _products(layer.channels, layer.filters):
+            work: Work = (
+                (kind, _macs(layer, call)), ("element", out.elements), ("copy", moved + again), ("call", 3 * passes),
+            )  # fmt: skip
+            settings = (("rows", rows), ("block", width))
+            yield "pointwise", shapes.scratch, work, settings, call.input(1).bytes, 0.0, rows
 
 
 def _columns(layer: Layer, call: Call) -> Iterator[Offer]:
@@ -170,10 +178,12 @@ def _columns(layer: Layer, call: Call) -> Iterator[Offer]:
         passes = layer.images * -(-out.shape[2] // rows)
         moved = passes * layer.itemsize * (math.prod(shapes.columns) + math.prod(shapes.padded))
         again = call.input(1).bytes * passes
-        work: Work = (
-            ("product", _macs(layer, call)), ("element", out.elements), ("copy", moved + again), ("call", 8 * passes),
-        )  # fmt: skip
-        yield "im2col", shapes.scratch, work, (("rows", rows),), call.input(1).bytes, 0.0, rows
+        for kind, width in _products(layer.channels * layer.cells, layer.filters):
+            work: Work = (
+                (kind, _macs(layer, call)), ("element", out.elements), ("copy", moved + again), ("call", 8 * passes),
+            )  # fmt: skip
+            settings = (("rows", rows), ("block", width))
+            yield "im2col", shapes.scratch, work, settings, call.input(1).bytes, 0.0, rows
 
 
 def _winograd(op: Conv, layer: Layer, call: Call) -> Iterator[Offer]:
@@ -185,10 +195,12 @@ def _winograd(op: Conv, layer: Layer, call: Call) -> Iterator[Offer]:
             whole = Tiles(layer, variant.outputs, 1)
             row = layer.itemsize * whole.inputs**2 * whole.across * (layer.channels + layer.filters)
             for count in even_parts(whole.down, (budget // row for budget in (*STRIPS, 8_000_000))):
-                yield _tiles(Tiles(layer, variant.outputs, count), variant.name, variant.error, call)
+                for kind, width in _products(layer.channels, layer.filters):
+                    tiles = Tiles(layer, variant.outputs, count)
+                    yield _tiles(tiles, variant.name, variant.error, call, kind, width)
 
 
-def _tiles(tiles: Tiles, name: str, error: float, call: Call) -> Offer:
+def _tiles(tiles: Tiles, name: str, error: float, call: Call, kind: Kind, width: int) -> Offer:
     layer, t, m = tiles.layer, tiles.inputs, tiles.outputs
     passes, count = -(-tiles.down // tiles.rows), tiles.down * tiles.across
     transformed = tiles.down * t * t * tiles.width * layer.channels + count * t**3 * layer.channels
@@ -198,13 +210,13 @@ def _tiles(tiles: Tiles, name: str, error: float, call: Call) -> Offer:
     copies += layer.itemsize * 2 * t * t * count * (layer.channels + layer.filters)
     calls = 8 * -(-tiles.down // tiles.rows_in) + 8 * -(-tiles.down // tiles.rows_out) + 2 * passes
     work: Work = (
-        ("product", layer.images * t * t * count * layer.channels * layer.filters),
+        (kind, layer.images * t * t * count * layer.channels * layer.filters),
         ("transform", layer.images * transformed),
         ("copy", layer.images * copies + weights * passes * layer.images),
         ("call", layer.images * calls),
     )
     grown = error * math.sqrt(max(layer.channels, FEW_CHANNELS) / MEASURED_CHANNELS)
-    return name, tiles.scratch, work, (("tile_rows", tiles.rows),), weights, grown, tiles.rows_out * m
+    return name, tiles.scratch, work, (("tile_rows", tiles.rows), ("block", width)), weights, grown, tiles.rows_out * m
 
 
 @offers.rule(MaxPool, AveragePool)

@@ -11,17 +11,18 @@ from cnnir.ops.rules import RuleTable
 KERNEL = "kernel"
 """The op's kernel as it is today; as `cnnir.plan.KERNEL` has it."""
 
-Kind: TypeAlias = Literal["product", "vector", "transform", "element", "function", "copy", "call"]
+Kind: TypeAlias = Literal["product", "block", "vector", "transform", "element", "function", "copy", "call"]
 """What time is spent on, each in a unit of its own:
 
-- ``product``: multiply-accumulates in products of matrices; ``transform``: in many small ones, which stay in the cache;
+- ``product``: multiply-accumulates in products of matrices; ``block``: in products of blocks of these;
+  ``transform``: in products with matrices of a few rows, which stay in the cache;
 - ``vector``: bytes of the matrix in a product of a matrix and a vector, which is bound by memory;
 - ``element``: elements through a simple call (an addition, a maximum); ``function``: through an exponential or a power;
 - ``copy``: bytes written by a copy, or read once more than the products themselves do;
 - ``call``: calls of NumPy.
 """
 
-KINDS: tuple[Kind, ...] = ("product", "vector", "transform", "element", "function", "copy", "call")
+KINDS: tuple[Kind, ...] = ("product", "block", "vector", "transform", "element", "function", "copy", "call")
 
 Work: TypeAlias = tuple[tuple[Kind, int], ...]
 """(kind, amount), a kind once at most."""

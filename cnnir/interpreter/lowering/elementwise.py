@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnir.interpreter.kernels.base import present
 from cnnir.interpreter.lowering.base import Call, Site, copy
-from cnnir.interpreter.lowering.maps import bounded, channelwise, inner
+from cnnir.interpreter.lowering.maps import bounded, channelwise, inner, lying
 from cnnir.ops import (
     Add,
     BatchNormalization,
@@ -147,8 +147,8 @@ def _folded(ufunc: Any, site: Site, result: AnyArray) -> Iterator[Call]:
         yield copy(result, first)
     for number, other in enumerate(others):
         vector = _vector(other, result)
-        if vector is not None and first is result:
-            yield from channelwise(ufunc, inner(result), vector, site, f"operand-{number}")
+        if vector is not None and lying(first) == lying(result):
+            yield from channelwise(ufunc, inner(first), vector, site, f"operand-{number}", inner(result))
         else:
             yield partial(ufunc, first, other, result)
         first = result
@@ -170,9 +170,7 @@ def batch_normalization(op: BatchNormalization, site: Site, result: AnyArray) ->
     factor = site.form("factor", lambda: (scale / np.sqrt(variance + op.epsilon)).astype(result.dtype))
     shift = site.form("shift", lambda: (bias - mean * scale / np.sqrt(variance + op.epsilon)).astype(result.dtype))
     if result.ndim == 4 and result.strides[1] == result.itemsize:
-        if source is not result:
-            yield copy(result, source)
-        yield from channelwise(np.multiply, inner(result), factor, site, "factors")
+        yield from channelwise(np.multiply, inner(source), factor, site, "factors", inner(result))
         yield from channelwise(np.add, inner(result), shift, site, "shifts")
         return
     along = (1, -1, *(1 for _ in result.shape[2:]))

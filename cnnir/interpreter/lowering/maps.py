@@ -71,8 +71,10 @@ def padded_rows(layer: Layer, image: AnyArray, buffer: AnyArray, first: int, fil
     yield copy(middle[:, before : before + kept], image[low:high, :kept])
 
 
-def channelwise(ufunc: Any, data: AnyArray, vector: AnyArray, site: Site, name: str) -> Iterator[Call]:
-    """``data = ufunc(data, vector)``, the vector one number a channel.
+def channelwise(
+    ufunc: Any, data: AnyArray, vector: AnyArray, site: Site, name: str, result: AnyArray | None = None
+) -> Iterator[Call]:
+    """``result = ufunc(data, vector)``, the vector one number a channel.
 
     Args:
         ufunc: Of two operands.
@@ -80,20 +82,20 @@ def channelwise(ufunc: Any, data: AnyArray, vector: AnyArray, site: Site, name: 
         vector: ``[C]``.
         site: Keeps the repeated vector.
         name: Of the vector among the node's forms.
+        result: ``[..., C]``; the data's own place when None.
     """
-    channels = vector.size
-    repeats = RUN // channels
-    if repeats < 2 or not data.flags.c_contiguous:
-        yield partial(ufunc, data, vector, data)
+    out = data if result is None else result
+    repeats = RUN // vector.size
+    if repeats < 2 or not data.flags.c_contiguous or not out.flags.c_contiguous:
+        yield partial(ufunc, data, vector, out)
         return
     run = site.form(name, lambda: np.tile(vector, repeats))
-    flat = data.reshape(-1)
-    whole = flat.size // run.size * run.size
-    for begin in range(0, whole, run.size):
-        block = flat[begin : begin + run.size]
-        yield partial(ufunc, block, run, block)
-    if whole < flat.size:
-        yield partial(ufunc, flat[whole:], run[: flat.size - whole], flat[whole:])
+    given, made = data.reshape(-1), out.reshape(-1)
+    whole = given.size // run.size * run.size
+    if whole:
+        yield partial(ufunc, given[:whole].reshape(-1, run.size), run, made[:whole].reshape(-1, run.size))
+    if whole < given.size:
+        yield partial(ufunc, given[whole:], run[: given.size - whole], made[whole:])
 
 
 def bounded(ufunc: Any, source: AnyArray, bound: float, result: AnyArray, site: Site) -> Iterator[Call]:

@@ -8,6 +8,7 @@ import numpy as np
 from cnnir.algorithms.channels_last import Columns, Layer, Pointwise
 from cnnir.interpreter.kernels.base import optional, present
 from cnnir.interpreter.lowering.base import Call, Rows, Site, Step, copy, lowering
+from cnnir.interpreter.lowering.blocks import blocked, multiply
 from cnnir.interpreter.lowering.maps import channelwise, inner, merged, padded_rows, strips, windows
 from cnnir.ops import Conv
 from cnnir.weights import AnyArray
@@ -93,14 +94,14 @@ def _stretches(met: AnyArray) -> AnyArray:
 
 
 def _matrix(layer: Layer, site: Site) -> AnyArray:
-    """The filters as ``[groups, cells * channels, filters]``."""
+    """The filters as ``[groups, cells * channels, filters]``, in blocks."""
     weight = present(site.operands, 1)
 
     def made() -> AnyArray:
         by_group = weight.reshape(layer.groups, layer.filters, layer.channels, -1).transpose(0, 3, 2, 1)
-        return np.ascontiguousarray(by_group.reshape(layer.groups, -1, layer.filters))
+        return blocked(by_group.reshape(layer.groups, -1, layer.filters), site.parameters["block"])
 
-    return site.form("matrix", made)
+    return site.form(f"matrix-{site.parameters['block']}", made)
 
 
 def _product(layer: Layer, source: AnyArray, matrix: AnyArray, site: Site, part: Rows) -> Step:
@@ -108,14 +109,15 @@ def _product(layer: Layer, source: AnyArray, matrix: AnyArray, site: Site, part:
     target = inner(site.target(part))[0]
     count = target.shape[0] * target.shape[1]
     if layer.groups == 1:
-        yield partial(np.matmul, merged(source, (count, -1)), matrix[0], merged(target, (count, layer.filters)))
+        places = merged(target, (count, layer.filters))
+        yield from multiply(merged(source, (count, -1)), matrix[0], places, site.parameters["block"])
     else:
         by_group = merged(target, (count, layer.groups, layer.filters)).transpose(1, 0, 2)
         if source.ndim == 3:
             met = merged(source, (count, layer.groups, layer.channels)).transpose(1, 0, 2)
         else:
-            met = merged(source, (layer.groups, count, matrix.shape[1]))
-        yield partial(np.matmul, met, matrix, by_group)
+            met = merged(source, (layer.groups, count, layer.cells * layer.channels))
+        yield from multiply(met, matrix, by_group, site.parameters["block"])
     bias = optional(site.operands, 2)
     if bias is not None:
         yield from channelwise(np.add, target, bias, site, "bias")

@@ -14,6 +14,7 @@ import numpy as np
 from cnnir.algorithms.channels_last import Tiles
 from cnnir.interpreter.kernels.base import optional, present
 from cnnir.interpreter.lowering.base import Call, Rows, Site, Step, copy, lowering
+from cnnir.interpreter.lowering.blocks import blocked, multiply
 from cnnir.interpreter.lowering.maps import channelwise, inner, padded_rows
 from cnnir.interpreter.lowering.products import layer_of
 from cnnir.ops import Conv
@@ -73,7 +74,8 @@ class _Winograd:
         dtype = self.data.dtype
         by_inputs, self.by_filters, by_products = transforms(outputs, self.layer.down.cells)
         self.by_inputs, self.by_products = by_inputs.astype(dtype), by_products.astype(dtype)
-        self.filters = site.form(f"winograd-{outputs}", self._filters)
+        self.width = site.parameters["block"]
+        self.filters = site.form(f"winograd-{outputs}-{self.width}", self._filters)
         take = site.workspace.take
         self.transformed = take(tiles.transformed(tiles.rows), dtype)
         self.products = take(tiles.products(tiles.rows), dtype)
@@ -85,7 +87,7 @@ class _Winograd:
     def _filters(self) -> AnyArray:
         weight, g = present(self.site.operands, 1), self.by_filters
         spread = np.einsum("ia,kcab,jb->ijck", g, weight.astype(np.float64), g, optimize=True)
-        return np.ascontiguousarray(spread.reshape(self.tiles.weights), dtype=weight.dtype)
+        return blocked(spread.reshape(self.tiles.weights).astype(weight.dtype), self.width)
 
     def steps(self) -> Step:
         tiles = self.tiles
@@ -117,7 +119,7 @@ class _Winograd:
         count = rows * tiles.across
         transformed = _front(self.transformed, (t * t, count, self.layer.channels))
         products = _front(self.products, (t * t, count, self.layer.filters))
-        yield partial(np.matmul, transformed, self.filters, products)
+        yield from multiply(transformed, self.filters, products, self.width)
         bias = optional(self.site.operands, 2)
         if bias is not None:
             # At the point 1 in both directions: transformed back, a number there is that number everywhere.
