@@ -10,10 +10,10 @@ import numpy as np
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph
 from cnnir.interpreter.arena import Arena
-from cnnir.interpreter.executor import compute, join
+from cnnir.interpreter.executor import compute
 from cnnir.interpreter.fallback import Fallback
 from cnnir.interpreter.feeds import checked_feed
-from cnnir.interpreter.lowering import Call, Context, lower, lowerings, parse
+from cnnir.interpreter.lowering import Call, Context, joined, lower, lowerings, parse
 from cnnir.interpreter.watching import Done, Watch
 from cnnir.plan import JOIN, KERNEL, VIEW, MemoryPlan, Step
 from cnnir.text import digest
@@ -158,7 +158,7 @@ class Run:
         if step.algorithm == VIEW:
             return
         if step.algorithm == JOIN:
-            yield partial(join, nodes[0], self.arena.arrays)
+            yield from joined(nodes[0], context)
         elif step.algorithm == KERNEL:
             yield partial(compute, nodes, self.arena.arrays, self.fallback, ())
         elif parse(step.algorithm)[0] not in (*lowerings, "elementwise"):

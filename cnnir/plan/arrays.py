@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import TypeAlias
 
 from cnnir.plan.model import Piece, PlannedValue
@@ -43,6 +44,30 @@ class Strided:
         """The same elements under exchanged axes."""
         shape, strides = (tuple(of[axis] for axis in axes) for of in (self.shape, self.strides))
         return Strided(self.pool, self.offset, shape, strides, self.itemsize)
+
+    def reshaped(self, shape: tuple[int, ...]) -> "Strided | None":
+        """The same elements in row-major order under another shape; None where no strides tell that."""
+        if prod(shape) != prod(self.shape) or 0 in shape:
+            return None
+        wide = [(size, stride) for size, stride in zip(self.shape, self.strides, strict=True) if size > 1]
+        found: list[int] = []
+        taken: list[int] = []  # sizes of the new axes that the next old ones are spelled as
+        pending, left, stride = iter(wide), 1, self.itemsize
+        for size in shape:
+            if size == 1:
+                found.append(self.itemsize)
+                continue
+            taken.append(size)
+            while left % prod(taken) and (old := next(pending, None)) is not None:
+                if left > 1 and stride != old[0] * old[1]:
+                    return None
+                left, stride = left * old[0], old[1]
+            if left % prod(taken):
+                return None
+            found.append(left // prod(taken) * stride)
+            if left == prod(taken):
+                taken, left = [], 1
+        return Strided(self.pool, self.offset, shape, tuple(found), self.itemsize)
 
     def same_as(self, other: "Strided") -> bool:
         """Does each element lie where the other's element of the same index lies?"""

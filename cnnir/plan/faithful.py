@@ -187,6 +187,9 @@ def _shows(plan: MemoryPlan, node: "Node") -> bool:
             return False
         if source.shape == shown.shape:
             return runs_in_memory(shown) == runs_in_memory(source)
+        one, other = strided(source), strided(shown)
+        if one is not None and other is not None and (turned := one.reshaped(shown.shape)) is not None:
+            return turned.same_as(other)
         return runs_of(shown) == runs_of(source)
     if isinstance(node.op, Concat):
         return _in_place(plan, _blocks(plan, node.outputs[0], node.operands, node.op.axis))

@@ -47,7 +47,7 @@ def _pieces(
     itemsize, arrangement = itemsize_of(value), formation.choices.layout
     if value in formation.interleaved:
         return _interleaved(value, shape, formation, layout, storages)
-    axes = axes_in_memory(len(shape), arrangement)
+    axes = axes_in_memory(value, arrangement)
     back = [axes.index(axis) for axis in range(len(shape))]
     lying = tuple(shape[axis] for axis in axes)
     dense = row_major_strides(lying, itemsize)
@@ -71,8 +71,10 @@ def _interleaved(
     """Some channels of every pixel."""
     (atom,) = formation.atoms[value]
     storage, (begin, pitch) = storages[layout.room_of[atom]], formation.interleaved[value]
-    _, _, height, width = shape
-    strides = height * width * pitch, itemsize_of(value), width * pitch, pitch
+    itemsize, width = itemsize_of(value), shape[-1]
+    # Channels may be spelled as several axes.
+    channels = row_major_strides(shape[1:-2], itemsize)
+    strides = shape[-2] * width * pitch, *channels, width * pitch, pitch
     index = layout.room_of[atom]
     return (Piece(index, storage.pool, storage.offset + begin, (0,) * len(shape), shape, strides),)
 

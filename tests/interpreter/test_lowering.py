@@ -31,7 +31,9 @@ from cnnir.ops import (
     Mul,
     Relu,
     Sigmoid,
+    Slice,
     Swish,
+    Transpose,
 )
 from cnnir.ops.base import Op
 from cnnir.types import DType, TensorType, known_shape
@@ -229,6 +231,10 @@ def test_epilogues(ops: list[str]) -> None:
     check_all_ways(behind(layer(Conv((1, 1), (1, 1, 1, 1), (1, 1), 6), (1, 6, 9, 8), (6, 1, 3, 3), (6,)), ops))
     check_all_ways(behind(layer(AveragePool((2, 2), (1, 1), (0, 0, 0, 0)), (1, 6, 9, 8)), ops))
     check_all_ways(behind(layer(Relu(), (2, 6, 9, 8)), ops))
+    check_all_ways(behind(layer(GlobalAveragePool(), (2, 6, 9, 8)), ops))
+    check_all_ways(behind(layer(MatMul(), (2, 6, 9, 8), (8, 5)), ops))
+    check_all_ways(behind(layer(Transpose((0, 1, 3, 2)), (2, 6, 9, 8)), ops))
+    check_all_ways(behind(layer(Slice((1, 2), (5, 8), (1, 3), (1, 1)), (2, 6, 9, 8)), ops))
 
 
 def test_a_result_over_its_residual() -> None:

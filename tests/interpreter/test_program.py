@@ -162,7 +162,7 @@ def test_another_algorithm_than_the_scratch_is_for_is_refused() -> None:
     """Before anything runs, naming the step."""
     graph = small()
     plan = graph.compile().plan
-    larger = replace(plan.steps[0], algorithm="winograd-2x2-3x3{tile_rows=8}")
+    larger = replace(plan.steps[0], algorithm="winograd-2x2-3x3{tile_rows=8,block=0}")
     assert plan.steps[0].algorithm != larger.algorithm
     with pytest.raises(CnnirError, match="less scratch") as caught:
         Program(graph, replace(plan, steps=(larger, *plan.steps[1:])))

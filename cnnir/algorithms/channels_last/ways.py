@@ -17,7 +17,24 @@ from cnnir.algorithms.channels_last.winograd import Tiles
 from cnnir.algorithms.ways.base import Kind, Way, Work
 from cnnir.algorithms.ways.winograd import FEW_CHANNELS, MEASURED_CHANNELS, VARIANTS
 from cnnir.graph import Node, Value
-from cnnir.ops import LRN, AveragePool, Conv, Gemm, GlobalAveragePool, GlobalMaxPool, MatMul, MaxPool
+from cnnir.ops import (
+    LRN,
+    AveragePool,
+    Concat,
+    Conv,
+    Flatten,
+    Gemm,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    MatMul,
+    MaxPool,
+    Reshape,
+    Slice,
+    Split,
+    Squeeze,
+    Transpose,
+    Unsqueeze,
+)
 from cnnir.ops.base import Op
 from cnnir.ops.rules import RuleTable
 from cnnir.types import DType
@@ -29,6 +46,9 @@ STRIPS = (32_000, 128_000, 512_000, 2_000_000)
 CACHED = 256_000
 """Bytes of rows on which several calls work one after the other: some of these fit into a second-level cache."""
 
+
+WHOLE = 1 << 62
+"""Rows that are finished at a time by what does not work in rows."""
 
 Offer = tuple[str, int, Work, tuple[tuple[str, int], ...], int, float, int]
 """Algorithm, scratch, work, parameters, bytes of weights, error, and rows that are finished at a time."""
@@ -47,7 +67,9 @@ def step_ways(nodes: Sequence[Node], stored: Container[Value]) -> tuple[Way, ...
         None for a step that is not computed so.
     """
     head, *epilogue = nodes
-    if len(head.outputs) != 1 or any(len(node.outputs) != 1 for node in nodes) or epilogue_is_foreign(nodes):
+    if len(head.outputs) != 1 and isinstance(head.op, Split) and not epilogue:
+        return tuple(_way(offer, head.outputs[0], (), Call.of(head)) for offer in offers[Split](head.op, Call.of(head)))
+    if any(len(node.outputs) != 1 for node in nodes) or epilogue_is_foreign(nodes):
         return None
     call = Call.of(head)
     if not _is_map(call) or not all(node.output not in stored for node in nodes[:-1]):
@@ -88,8 +110,8 @@ def _way(offer: Offer, head: Value, epilogue: Sequence[Node], call: Call) -> Way
 
 
 def part_of(shape: Shape, rows: int) -> Shape:
-    """The shape of so many rows of one image; all of what is no map."""
-    return (1, shape[1], min(rows, shape[2]), *shape[3:]) if len(shape) == 4 else shape
+    """The shape of so many rows of one image; all of what is no map, or not worked on in rows."""
+    return (1, shape[1], min(rows, shape[2]), *shape[3:]) if len(shape) == 4 and rows < WHOLE else shape
 
 
 def _elementwise(nodes: Sequence[Node], call: Call) -> Iterator[Way]:
@@ -248,7 +270,16 @@ def _lrn(op: LRN, call: Call) -> Iterator[Offer]:
 @offers.rule(GlobalAveragePool, GlobalMaxPool)
 def _global(op: Op, call: Call) -> Iterator[Offer]:
     if len(call.output.shape) == 4:
-        yield "reduction", 0, (("element", call.input(0).elements), ("call", 2)), (), 0, 0.0, 1
+        yield "reduction", 0, (("element", call.input(0).elements), ("call", 2)), (), 0, 0.0, WHOLE
+
+
+@offers.rule(Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Concat, Split, Slice)
+def _moved(op: Op, call: Call) -> Iterator[Offer]:
+    ranks = {len(tensor.shape) for tensor in (*call.present[:1], call.output)}
+    if op.view and ranks <= {4, 5} and call.input(0).shape != call.output.shape:
+        return  # neither side need lie in row-major order
+    moved = sum(tensor.bytes for tensor in call.outputs)
+    yield "copy", 0, (("copy", 4 * moved), ("call", len(call.inputs) + len(call.outputs))), (), 0, 0.0, WHOLE
 
 
 @offers.rule(Gemm)
@@ -258,13 +289,13 @@ def _gemm(op: Gemm, call: Call) -> Iterator[Offer]:
     work: Work = (("product", rows * inner * columns), ("call", 2))
     if rows == 1:
         work = (("vector", call.output.itemsize * inner * columns), ("call", 2))
-    yield "product", 0, work, (), 0, 0.0, 1
+    yield "product", 0, work, (), 0, 0.0, WHOLE
 
 
 @offers.rule(MatMul)
 def _matmul(op: MatMul, call: Call) -> Iterator[Offer]:
     work: Work = (("product", call.output.elements * call.input(0).shape[-1]), ("call", 1))
-    yield "product", 0, work, (), 0, 0.0, 1
+    yield "product", 0, work, (), 0, 0.0, WHOLE
 
 
 __all__ = ["STRIPS", "epilogue_is_foreign", "offers", "part_of", "step_ways"]

@@ -78,7 +78,8 @@ class Site:
         operands: Weights among them; None where an optional one is absent.
         results: Where they are to be.
         workspace: Of the step.
-        target: Where rows of the first result are written; they are finished, and moved on, before the next are.
+        target: Where rows of the first result are written, or all of it; rows are finished, and moved on, before the
+            next are.
         parameters: What the algorithm leaves open.
         forms: Weights in the forms that algorithms need, each made once for all sites of a program.
         node: Name of the node that the forms belong to.
@@ -87,10 +88,21 @@ class Site:
     operands: tuple[AnyArray | None, ...]
     results: tuple[AnyArray, ...]
     workspace: Workspace
-    target: Callable[[Rows], AnyArray]
+    target: Callable[[Rows | None], AnyArray]
     parameters: Mapping[str, int] = field(default_factory=dict)
     forms: dict[tuple[str, str], AnyArray] = field(default_factory=dict)
     node: str = ""
+
+    def setting(self, name: str) -> int:
+        """A parameter of the algorithm.
+
+        Raises:
+            CnnirError: ``plan-algorithm`` when it is missing.
+        """
+        if name not in self.parameters:
+            got = ", ".join(self.parameters)
+            raise CnnirError("plan-algorithm", "the algorithm lacks a parameter", expected=name, got=got)
+        return self.parameters[name]
 
     def form(self, name: str, make: Callable[[], AnyArray]) -> AnyArray:
         """A weight in another form."""

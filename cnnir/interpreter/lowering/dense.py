@@ -13,7 +13,7 @@ from cnnir.weights import AnyArray
 @lowering("product").rule(Gemm)
 def gemm(op: Gemm, site: Site) -> Step:
     """``alpha * A' @ B' + beta * C``: transposed as views; a single row as a product of a matrix and a vector."""
-    a, b, out = _dense(site, 0), _dense(site, 1), site.results[0]
+    a, b, out = _dense(site, 0), _dense(site, 1), site.target(None)
     a, b = (a.T if op.trans_a else a), (b.T if op.trans_b else b)
     if a.shape[0] == 1:
         yield partial(np.matmul, b.T, a[0], out[0])
@@ -30,7 +30,7 @@ def gemm(op: Gemm, site: Site) -> Step:
 @lowering("product").rule(MatMul)
 def matmul(op: MatMul, site: Site) -> Step:
     """NumPy's own."""
-    yield partial(np.matmul, _dense(site, 0), _dense(site, 1), site.results[0])
+    yield partial(np.matmul, _dense(site, 0), _dense(site, 1), site.target(None))
 
 
 def _dense(site: Site, index: int) -> AnyArray:

@@ -18,7 +18,7 @@ from cnnir.weights import AnyArray
 def depthwise(op: Conv, site: Site) -> Step:
     """No padded map is made: each cell is added where it lies on the map."""
     layer, data = layer_of(op, site), inner(present(site.operands, 0))
-    shapes = Depthwise(layer, site.parameters["rows"])
+    shapes = Depthwise(layer, site.setting("rows"))
     products = site.workspace.take(shapes.products, data.dtype)
     filters = _filters(shapes, site)
     bias = optional(site.operands, 2)

@@ -17,7 +17,7 @@ from cnnir.weights import AnyArray
 def lrn(op: LRN, site: Site) -> Step:
     """``x / (bias + alpha / size * sum) ** beta``, also in place."""
     data, out = inner(present(site.operands, 0)), site.results[0]
-    shapes = Neighbours.of(op, out.shape, site.parameters["rows"], out.itemsize)
+    shapes = Neighbours.of(op, out.shape, site.setting("rows"), out.itemsize)
     squares = site.workspace.take(shapes.squares, out.dtype)
     sums = site.workspace.take(shapes.sums, out.dtype)
     scale, bias = out.dtype.type(op.alpha / op.size), out.dtype.type(op.bias)

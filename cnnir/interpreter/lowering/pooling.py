@@ -35,7 +35,7 @@ class _Separable:
         self.site, self.ufunc, self.neutral = site, ufunc, neutral
         data, self.out = present(site.operands, 0), site.results[0]
         self.data = inner(data)
-        self.shapes = Pooling.of(op, data.shape, self.out.shape, site.parameters["rows"], data.itemsize)
+        self.shapes = Pooling.of(op, data.shape, self.out.shape, site.setting("rows"), data.itemsize)
         self.half = site.workspace.take(self.shapes.half, data.dtype)
 
     def steps(self, shares: AnyArray | None) -> Step:
@@ -83,8 +83,7 @@ def _seen(axis: Axis, source: AnyArray, windows: range, cell: int) -> AnyArray:
 def global_average_pool(op: GlobalAveragePool, site: Site) -> Step:
     """The sum of all pixels, divided by their number."""
     yield from _global(site, np.add)
-    out = site.results[0]
-    data = present(site.operands, 0)
+    data, out = present(site.operands, 0), site.target(None)
     yield partial(np.multiply, out, out.dtype.type(1 / (data.shape[2] * data.shape[3])), out)
 
 
@@ -95,7 +94,7 @@ def global_max_pool(op: GlobalMaxPool, site: Site) -> Step:
 
 
 def _global(site: Site, ufunc: Any) -> Iterator[Call]:
-    data, out = inner(present(site.operands, 0)), inner(site.results[0])
+    data, out = inner(present(site.operands, 0)), inner(site.target(None))
     pixels = data.reshape(data.shape[0], -1, data.shape[3])
     yield partial(ufunc.reduce, pixels, 1, None, out[:, 0, 0])
 

@@ -24,7 +24,7 @@ def layer_of(op: Conv, site: Site) -> Layer:
 def pointwise(op: Conv, site: Site) -> Step:
     """A window of one cell; what strides leave out, and padding, is gathered first."""
     layer, data = layer_of(op, site), inner(present(site.operands, 0))
-    shapes = Pointwise(layer, site.parameters["rows"])
+    shapes = Pointwise(layer, site.setting("rows"))
     gathered = site.workspace.take(shapes.gathered, data.dtype)
     matrix = _matrix(layer, site)
     for part in strips(layer.images, layer.down.windows, shapes.rows):
@@ -55,7 +55,7 @@ def _gather(layer: Layer, image: AnyArray, into: AnyArray, part: Rows) -> Iterat
 def columns(op: Conv, site: Site) -> Step:
     """Any window."""
     layer, data = layer_of(op, site), inner(present(site.operands, 0))
-    shapes = Columns(layer, site.parameters["rows"])
+    shapes = Columns(layer, site.setting("rows"))
     padded = site.workspace.take(shapes.padded, data.dtype)
     buffer = site.workspace.take(shapes.columns, data.dtype)
     matrix = _matrix(layer, site)
@@ -99,9 +99,9 @@ def _matrix(layer: Layer, site: Site) -> AnyArray:
 
     def made() -> AnyArray:
         by_group = weight.reshape(layer.groups, layer.filters, layer.channels, -1).transpose(0, 3, 2, 1)
-        return blocked(by_group.reshape(layer.groups, -1, layer.filters), site.parameters["block"])
+        return blocked(by_group.reshape(layer.groups, -1, layer.filters), site.setting("block"))
 
-    return site.form(f"matrix-{site.parameters['block']}", made)
+    return site.form(f"matrix-{site.setting('block')}", made)
 
 
 def _product(layer: Layer, source: AnyArray, matrix: AnyArray, site: Site, part: Rows) -> Step:
@@ -110,14 +110,14 @@ def _product(layer: Layer, source: AnyArray, matrix: AnyArray, site: Site, part:
     count = target.shape[0] * target.shape[1]
     if layer.groups == 1:
         places = merged(target, (count, layer.filters))
-        yield from multiply(merged(source, (count, -1)), matrix[0], places, site.parameters["block"])
+        yield from multiply(merged(source, (count, -1)), matrix[0], places, site.setting("block"))
     else:
         by_group = merged(target, (count, layer.groups, layer.filters)).transpose(1, 0, 2)
         if source.ndim == 3:
             met = merged(source, (count, layer.groups, layer.channels)).transpose(1, 0, 2)
         else:
             met = merged(source, (layer.groups, count, layer.cells * layer.channels))
-        yield from multiply(met, matrix, by_group, site.parameters["block"])
+        yield from multiply(met, matrix, by_group, site.setting("block"))
     bias = optional(site.operands, 2)
     if bias is not None:
         yield from channelwise(np.add, target, bias, site, "bias")

@@ -9,6 +9,8 @@ from cnnir.graph import Node, Value
 from cnnir.interpreter.lowering.base import Call, Rows, Site, Step, Workspace, lowering
 from cnnir.interpreter.lowering.elementwise import elementwise
 from cnnir.interpreter.lowering.maps import lying, strips
+from cnnir.interpreter.lowering.moving import moved
+from cnnir.ops import Concat
 from cnnir.weights import AnyArray
 
 
@@ -49,6 +51,20 @@ def lower(nodes: Sequence[Node], algorithm: str, scratch: AnyArray, context: Con
     return _Fused(nodes, name, parameters, Workspace(scratch), context).calls()
 
 
+def joined(node: Node, context: Context) -> Iterator[Call]:
+    """The calls of a concatenation of which some operands lie in their places."""
+    assert isinstance(node.op, Concat)  # noqa: S101  the plan has been proved
+    begin, target = 0, context.arrays[node.output]
+    for value in node.operands:
+        part = context.find(value)
+        assert part is not None  # noqa: S101  or the step would not read it
+        end = begin + part.shape[node.op.axis]
+        place = target[(*(slice(None) for _ in range(node.op.axis)), slice(begin, end))]
+        if place.__array_interface__["data"] != part.__array_interface__["data"] or place.strides != part.strides:
+            yield from moved(place, part)
+        begin = end
+
+
 def parse(algorithm: str) -> tuple[str, dict[str, int]]:
     """The name of an algorithm, and its parameters: ``im2col{rows=4}``.
 
@@ -79,16 +95,17 @@ class _Fused:
         self.head, *self.epilogue = nodes
         self.algorithm, self.parameters = algorithm, parameters
         self.context, self.workspace = context, workspace
-        self.result = context.arrays[nodes[-1].output]
-        self.places = places(self.head.output, self.epilogue)
+        self.results = tuple(context.arrays[value] for value in nodes[-1].outputs)
+        self.result = self.results[0]
+        self.places = places(self.head.outputs[0], self.epilogue)
         # The result may lie in the bytes of a map that the epilogue reads: until that is read the rows lie in a strip.
-        self.reading = map_readers(self.head.output, self.epilogue)
+        self.reading = map_readers(self.head.outputs[0], self.epilogue)
         self.strip: AnyArray | None = None
 
     def calls(self) -> Iterator[Call]:
         site = Site(
             tuple(self.context.find(value) for value in self.head.inputs),
-            (self.result,),
+            self.results,
             self.workspace,
             self._target,
             self.parameters,
@@ -113,7 +130,7 @@ class _Fused:
     def _pointwise(self, site: Site) -> Step:
         """A head that is computed element by element itself."""
         shape = self.result.shape
-        parts = strips(shape[0], shape[2], self.parameters["rows"]) if len(shape) == MAPS else [None]
+        parts = strips(shape[0], shape[2], site.setting("rows")) if len(shape) == MAPS else [None]
         for part in parts:
             operands = tuple(_cut(array, part) for array in site.operands)
             target = self._target(part)
@@ -134,7 +151,7 @@ class _Fused:
     def _behind(self, part: Rows | None) -> Iterator[Call]:
         """The epilogue on rows that the head has made."""
         target, rows = self._target(part), self.result if part is None else part.of(self.result)
-        made, spare = {self.head.output: target}, self.workspace.rest()
+        made, spare = {self.head.outputs[0]: target}, self.workspace.rest()
         temporary: dict[int, AnyArray] = {}
         left = len(self.reading)
         for node in self.epilogue:
@@ -168,4 +185,4 @@ def _cut(array: AnyArray | None, part: Rows | None) -> AnyArray | None:
     return part.of(array.reshape((*(1 for _ in range(MAPS - array.ndim)), *array.shape)))
 
 
-__all__ = ["Context", "lower", "parse"]
+__all__ = ["Context", "joined", "lower", "parse"]

@@ -70,11 +70,11 @@ class _Winograd:
         self.layer = layer_of(op, site)
         self.site = site
         self.data = inner(present(site.operands, 0))
-        self.tiles = tiles = Tiles(self.layer, outputs, site.parameters["tile_rows"])
+        self.tiles = tiles = Tiles(self.layer, outputs, site.setting("tile_rows"))
         dtype = self.data.dtype
         by_inputs, self.by_filters, by_products = transforms(outputs, self.layer.down.cells)
         self.by_inputs, self.by_products = by_inputs.astype(dtype), by_products.astype(dtype)
-        self.width = site.parameters["block"]
+        self.width = site.setting("block")
         self.filters = site.form(f"winograd-{outputs}-{self.width}", self._filters)
         take = site.workspace.take
         self.transformed = take(tiles.transformed(tiles.rows), dtype)

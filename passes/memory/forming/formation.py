@@ -11,7 +11,7 @@ from cnnir.passes.memory.forming.model import Choices, Formation, Slice, Work
 from cnnir.passes.memory.forming.views import Part, concat_places, is_identity, view_parts
 from cnnir.passes.memory.layouts import pixels_of
 from cnnir.passes.memory.problem import Atom, Problem, Task
-from cnnir.passes.memory.sizes import known_bytes, shape_of
+from cnnir.passes.memory.sizes import known_bytes
 
 
 def form(graph: Graph, choices: Choices, order: Sequence[Node] | None = None) -> Formation:
@@ -268,7 +268,7 @@ class _Former:
                 # Parts of channels lie in each pixel: none of the bytes is free before all of them are.
                 low, high = _hull(frame.members.values())
                 for value, runs in frame.members.items():
-                    pixels = pixels_of(shape_of(value))
+                    pixels = pixels_of(value)
                     self.interleaved[value] = (runs[0][0] - low) // pixels, (high - low) // pixels
                     atoms[value] = (len(slices),)
                 slices.append(Slice(index, low, high))
@@ -292,7 +292,7 @@ class _Former:
         """Whether values lie beside one another in the pixels of a map with its channels last."""
         if self.choices.layout != "channels-last" or len(set(members.values())) == 1:
             return False
-        return any(pixels_of(shape_of(value)) > 1 for value in members)
+        return any(pixels_of(value) > 1 for value in members)
 
     def _problem(self, slices: Sequence[Slice], atoms: Mapping[Value, tuple[int, ...]]) -> Problem:
         consumers: list[dict[int, None]] = [{} for _ in slices]

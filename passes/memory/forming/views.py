@@ -13,7 +13,7 @@ from cnnir.graph import Node, Value
 from cnnir.ops import Concat, Dropout, Slice, Split, Transpose
 from cnnir.ops.base import Op
 from cnnir.passes.memory.forming.frames import Run
-from cnnir.passes.memory.layouts import CHANNELS_LAST, Arrangement, pixels_of
+from cnnir.passes.memory.layouts import CHANNELS_LAST, Arrangement, is_split, pixels_of
 from cnnir.passes.memory.sizes import itemsize_of, known_bytes, shape_of
 
 STRETCHES = 256
@@ -68,17 +68,19 @@ def view_parts(
 def _keeps_pixels(node: Node) -> bool:
     """Whether what a view shows of a map with its channels last are channels of all of its pixels."""
     sides = [*node.outputs, *(value for value in node.operands if value.weight is None)]
-    pixels = {pixels_of(shape_of(value)) for value in sides}
+    pixels = {pixels_of(value) for value in sides}
     if pixels <= {1}:
         return True
-    if len(pixels) > 1 or any(len(shape_of(value)) != len(CHANNELS_LAST) for value in sides):
+    if len(pixels) > 1 or not all(len(shape_of(value)) == len(CHANNELS_LAST) or is_split(value) for value in sides):
         return False
     if isinstance(node.op, Concat | Split):
-        return node.op.axis == 1
-    whole = [shape_of(value)[2:] for value in sides]
+        return node.op.axis == 1 and not any(map(is_split, sides))
     if isinstance(node.op, Slice):
-        return whole[0] == whole[1]
-    return shape_of(sides[0]) == shape_of(sides[1]) and not isinstance(node.op, Transpose)
+        return shape_of(sides[0])[2:] == shape_of(sides[1])[2:] and not any(map(is_split, sides))
+    if isinstance(node.op, Transpose):
+        return False
+    # Channels spelled as two axes are the same bytes; so is what keeps its shape.
+    return shape_of(sides[0]) == shape_of(sides[1]) or is_split(sides[0]) != is_split(sides[1])
 
 
 def is_identity(op: Op) -> bool:
