@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from threading import Lock
+from typing import TypeAlias
 
 import numpy as np
 
 from cnnir.errors import CnnirError
-from cnnir.graph import Graph
+from cnnir.graph import Graph, Value
 from cnnir.interpreter.arena import Arena
 from cnnir.interpreter.executor import compute
 from cnnir.interpreter.fallback import Fallback
@@ -24,6 +25,15 @@ BUFFER = 2048
 then takes fresh pages from the system."""
 
 
+Forms: TypeAlias = dict[tuple[str, str], AnyArray]
+"""Weights in other forms, by node and by the form's name."""
+
+
+def weights_of(graph: Graph) -> dict[Value, AnyArray]:
+    """The contents of all constants."""
+    return {value: value.weight.array() for value in graph.weights if value.weight is not None}
+
+
 class Program:
     """What runs a plan.
 
@@ -35,13 +45,16 @@ class Program:
         fallback: Who is told of nodes that another library computes; None allows them.
     """
 
-    def __init__(self, graph: Graph, plan: MemoryPlan, fallback: Fallback | None = None) -> None:
+    def __init__(
+        self, graph: Graph, plan: MemoryPlan, fallback: Fallback | None = None, *, like: "Program | None" = None
+    ) -> None:
         """Check the plan and prepare the weights.
 
         Args:
             graph: All dims known.
             plan: Of this graph.
             fallback: Says whether nodes may be left to another library, and records in each run which were.
+            like: Another program of this graph: weights, and their forms, are shared with it.
 
         Raises:
             CnnirError: ``plan-mismatch``, ``plan-…`` for a plan that does not hold, ``plan-unsupported``.
@@ -52,8 +65,10 @@ class Program:
             )
         plan.check(graph)
         self.graph, self.plan, self.fallback = graph, plan, fallback
-        self.weights = {value: value.weight.array() for value in graph.weights if value.weight is not None}
-        self._forms: dict[tuple[str, str], AnyArray] = {}
+        if like is not None and like.graph is not graph:
+            raise CnnirError("program-like", "weights are shared with a program of the same graph", got=like.graph.name)
+        self.weights: dict[Value, AnyArray] = like.weights if like is not None else weights_of(graph)
+        self._forms: Forms = like._forms if like is not None else {}
         self._lock = Lock()
         self._idle = [Run(self)]
 
