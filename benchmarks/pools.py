@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from cnnir.graph import Graph
 from cnnir.interpreter import seeded_feed
 from cnnir.passes.memory import Memory
 from cnnir.plan import MemoryPlan
+from tests.passes.budgeting import all_orders, drawn_options, surprises
 from tests.passes.spilling import Room, least_cost, lots_of
 from tests.plan import oracle
 from tests.random_graphs import random_graph
@@ -38,8 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first seed (default: 0)")
     options = parser.parse_args(argv)
     begin, met, surprises, seed = time.perf_counter(), Counter[str](), 0, options.first
-    while met["networks"] < options.graphs:
-        for line in spilled(seed, met):
+    while min(met["networks"], met["networks with budgets"]) < options.graphs:
+        spilling = spilled(seed, met) if met["networks"] < options.graphs else ()
+        budgets = budgeted(seed, met) if met["networks with budgets"] < options.graphs else ()
+        for line in chain(spilling, budgets):
             surprises += 1
             print(f"seed {seed}: {line}", flush=True)
         seed += 1
@@ -72,6 +76,18 @@ def spilled(seed: int, met: Counter[str]) -> Iterator[str]:
     if (plan.bounds["traffic"].reached, plan.bounds["traffic"].bytes) != (expected, expected):
         yield f"moving costs {plan.bounds['traffic']}, the least is {expected}"
     yield from _wrong(graph, plan)
+
+
+def budgeted(seed: int, met: Counter[str]) -> Iterator[str]:
+    """What is wrong with answers about budgets of one small network; nothing for one that is not small."""
+    rng = np.random.default_rng(seed)
+    graph = random_graph(rng, int(rng.integers(2, 8)))
+    orders = all_orders(graph)
+    if orders is None:
+        return
+    met["networks with budgets"] += 1
+    order = "auto" if rng.integers(3) else "file"
+    yield from surprises(graph, orders, order, rng, met, drawn_options(rng))
 
 
 def _memories(rng: np.random.Generator, whole: MemoryPlan) -> list[Memory]:

@@ -1,21 +1,22 @@
 """Does a network fit into so many bytes: yes, with a plan; no, with a proof; or not known, with the gap."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from cnnir.errors import CnnirError
-from cnnir.graph import Graph
+from cnnir.graph import Graph, Node
 from cnnir.passes.memory.emission import entries
-from cnnir.passes.memory.forming import Choices, Formation, Fuse, form
+from cnnir.passes.memory.forming import Formation, form
 from cnnir.passes.memory.order import schedule
 from cnnir.passes.memory.order.enumeration import orders_within
 from cnnir.passes.memory.order.forced import Forced, forced
-from cnnir.passes.memory.planner import ARENA, EFFORT, plan
+from cnnir.passes.memory.planner import ARENA, EFFORT, most_shared, plan
 from cnnir.passes.memory.pools import Memory, spread
-from cnnir.passes.memory.problem import profile
+from cnnir.passes.memory.problem import Problem, profile
+from cnnir.passes.memory.relaxing import is_only_way, relaxed
 from cnnir.passes.memory.sizes import known_bytes
-from cnnir.passes.memory.workspace import NONE, TODAY
+from cnnir.passes.memory.workspace import NONE, TODAY, UNCOUNTED
 from cnnir.plan import MemoryPlan
 from cnnir.units import format_bytes, format_size
 
@@ -29,6 +30,9 @@ SOME = 8
 
 STATES = 1_000_000
 """Beginnings of orders that are looked at to find these, times their steps."""
+
+LOOKS = 2_000_000
+"""Tasks and atoms that are looked at to find what has to live at single steps: a second or two."""
 
 SHOWN = 8
 """Values named in a proof; the rest is summed up."""
@@ -105,23 +109,24 @@ class _Question:
         if first.arena_bytes <= self.budget:
             return self._yes(first)
         if self.options.get("fuse") == "aggressive":
-            return self._of_many_chains(first, order)
+            return self._of_many_ways(first, order, 0)
         if not isinstance(order, str) or order == "file":
-            return self._of_one_order(first)
-        formation = _formation(self.graph, self.options.get("fuse", "none"), self.options)
-        if (single := self._single_step(first, formation)) is not None:
-            return single
+            return self._of_one_order(first, order)
+        formation = _formation(self.graph, self.options)
+        least = relaxed(formation)
+        hardest = self._hardest(least)
+        if hardest is not None and hardest[0].bytes > self.budget:
+            return self._of_one_step(first, formation, *hardest)
+        if least is not formation.problem:
+            return self._of_many_ways(first, order, hardest[0].bytes if hardest is not None else 0)
         found = schedule(formation.problem, effort=EFFORT[order])
-        best = first
-        if order == "auto" and found.bound <= self.budget and found.bound < found.peak:
+        is_open = found.bound <= self.budget and found.bound < found.peak
+        if order == "auto" and is_open:
             found = schedule(formation.problem, effort=EFFORT["optimal"])
-            longer = plan(self.graph, order="optimal", **self.options)
-            best = min((first, longer), key=lambda each: each.arena_bytes)
-            if best.arena_bytes <= self.budget:
-                return self._yes(best)
         if found.bound > self.budget:
             reason = f"no order of these steps needs less than {format_bytes(found.bound)}"
-            return Answer(self.budget, "does not fit", best, found.bound, reason)
+            return Answer(self.budget, "does not fit", first, found.bound, reason)
+        best = self._longer(first, order) if is_open else first
         return self._of_many_orders(best, found.bound, formation)
 
     def _yes(self, found: MemoryPlan) -> Answer:
@@ -130,8 +135,12 @@ class _Question:
         limited.check(self.graph)
         return Answer(self.budget, "fits", limited, found.bounds["order"].bytes, "there is a plan")
 
-    def _of_one_order(self, found: MemoryPlan) -> Answer:
+    def _of_one_order(self, found: MemoryPlan, order: str | Sequence[str]) -> Answer:
         """The order is given: what lives at one step, or the placement, proves that it does not fit."""
+        nodes = self.graph.nodes if isinstance(order, str) else [self.graph.node(name) for name in order]
+        formation = _formation(self.graph, self.options, nodes)
+        if not is_only_way(formation):
+            return self._of_one_order_with_copies(found, formation)
         step = found.peak_step
         if found.lower_bound > self.budget and step is not None and self._is_least:
             values = sorted(_living(found, step), key=lambda entry: (-entry[1], entry[0]))
@@ -146,11 +155,23 @@ class _Question:
             return Answer(self.budget, "does not fit", found, self.budget + 1, reason)
         return self._unknown(found, found.lower_bound if self._is_least else 0)
 
-    def _of_many_chains(self, best: MemoryPlan, order: str | Sequence[str]) -> Answer:
-        """A proof about some chains says nothing of others: those that are left out may fit."""
-        if order == "auto":
-            longer = plan(self.graph, order="optimal", **self.options)
-            best = min((best, longer), key=lambda each: each.arena_bytes)
+    def _of_one_order_with_copies(self, found: MemoryPlan, formation: Formation) -> Answer:
+        """Slices may lie in their places or be copied there: what lives without copies is a proof, placements are not.
+
+        A slice in its place is bytes that the copy and what is copied both take.
+        """
+        needs = profile(relaxed(formation), range(len(formation.works)))
+        bound = max(needs, default=0)
+        if bound > self.budget:
+            label = " + ".join(_nodes(formation, needs.index(bound)))
+            reason = f"in this order {format_bytes(bound)} live at {label}, without a copy of any slice"
+            return Answer(self.budget, "does not fit", found, bound, reason, label)
+        placed, _ = self._placed(found)
+        return self._yes(placed) if placed is not None else self._unknown(found, bound)
+
+    def _of_many_ways(self, best: MemoryPlan, order: str | Sequence[str], bound: int) -> Answer:
+        """A proof about some chains, or some slices in their places, says nothing of others: they may fit."""
+        best = self._longer(best, order)
         placed, _ = self._placed(best)
         if placed is not None:
             return self._yes(placed)
@@ -160,11 +181,17 @@ class _Question:
         sizes = [
             known_bytes(value) for value in (*given, *kept) if value.weight is None and (value.uses or value in kept)
         ]
-        bound = max(sizes, default=0)
+        bound = max(bound, *sizes) if sizes else bound
         if bound > self.budget:
             reason = f"an input or output takes {format_bytes(bound)}"
             return Answer(self.budget, "does not fit", best, bound, reason)
         return self._unknown(best, bound)
+
+    def _longer(self, best: MemoryPlan, order: str | Sequence[str]) -> MemoryPlan:
+        """The best plan, with more effort for one that was asked for as usual."""
+        if order != "auto":
+            return best
+        return min((best, plan(self.graph, order="optimal", **self.options)), key=lambda each: each.arena_bytes)
 
     def _of_many_orders(self, best: MemoryPlan, bound: int, formation: Formation) -> Answer:
         """Orders that live bytes allow, one after the other; when none is left, none fits."""
@@ -174,7 +201,7 @@ class _Question:
         limit = WORK // len(formation.works) + 1
         orders = orders_within(formation.problem, self.budget, limit, STATES // len(formation.works))
         # What is proved of slices in their places says nothing of copies.
-        refuted = orders.complete and all(node.op.kind != "Concat" for node in formation.parts)
+        refuted = orders.complete and is_only_way(formation)
         for order in orders.found if orders.complete else orders.found[:SOME]:
             found = plan(self.graph, order=_names(formation, order), **self.options)
             placed, is_refuted = self._placed(found)
@@ -205,33 +232,35 @@ class _Question:
         )
         return Answer(self.budget, "unknown", best, bound, reason)
 
-    def _single_step(self, found: MemoryPlan, formation: Formation) -> Answer | None:
-        """The task that needs most whatever the order, if that is more than the budget."""
-        needs = profile(formation.problem, range(len(formation.works)))
+    def _hardest(self, problem: Problem) -> tuple[Forced, int] | None:
+        """The task that needs most whatever the order, of those that need more than the budget in the file's."""
+        needs = profile(problem, range(len(problem.tasks)))
         crowded = sorted((task for task, need in enumerate(needs) if need > self.budget), key=lambda task: -needs[task])
-        proofs = [(forced(formation.problem, task), task) for task in crowded]
-        proof, task = max(proofs, key=lambda entry: (entry[0].bytes, -entry[1]), default=(None, 0))
-        if proof is None or proof.bytes <= self.budget:
-            return None
-        label = " + ".join(name for name in _nodes(formation, task))
-        reason = f"{label} needs {format_bytes(proof.bytes)} in every order{_details(proof)}"
-        values = _values(formation, proof)
-        return Answer(self.budget, "does not fit", found, proof.bytes, reason, label, values)
+        best: tuple[Forced, int] | None = None
+        for task in crowded[: LOOKS // (len(problem.tasks) + len(problem.atoms)) + 1]:
+            if best is not None and needs[task] < best[0].bytes:
+                break  # no task needs more in every order than in the file's
+            proof = forced(problem, task)
+            if best is None or (proof.bytes, -task) > (best[0].bytes, -best[1]):
+                best = proof, task
+        return best
+
+    def _of_one_step(self, found: MemoryPlan, formation: Formation, proof: Forced, task: int) -> Answer:
+        label = " + ".join(_nodes(formation, task))
+        reason = f"{label} needs {format_bytes(proof.bytes)} in every order{_details(proof, formation)}"
+        return Answer(self.budget, "does not fit", found, proof.bytes, reason, label, _values(formation, proof))
 
 
-def _formation(graph: Graph, fuse: Fuse, options: Mapping[str, Any]) -> Formation:
-    """The problem with all that may share bytes: what needs too much here does so whatever the planner gives up."""
-    concat, views = options.get("concat"), bool(options.get("views", True))
-    choices = Choices(
-        fuse=fuse,
-        concat=fuse != "none" and views if concat is None else bool(concat),
-        views=views,
-        strided=bool(options.get("strided")),
-        in_place=bool(options.get("in_place", True)),
-        count_inputs=bool(options.get("count_inputs", True)),
-        count_outputs=bool(options.get("count_outputs", True)),
-    )
-    return form(graph, choices)
+def _formation(graph: Graph, options: dict[str, Any], nodes: Sequence[Node] | None = None) -> Formation:
+    """The problem with all that may share bytes.
+
+    Workspace is left out where other ways to share may make other steps, which may need less of it.
+    """
+    choices = most_shared(graph, **options)
+    formation = form(graph, choices, nodes)
+    if choices.counting.name != NONE and not is_only_way(formation):
+        formation = form(graph, replace(choices, counting=UNCOUNTED), nodes)
+    return formation
 
 
 def _names(formation: Formation, order: Sequence[int]) -> list[str]:
@@ -247,9 +276,11 @@ def _nodes(formation: Formation, task: int) -> Iterator[str]:
         yield from (node.name for node in formation.fusion.meetings[work.meeting].nodes)
 
 
-def _details(proof: Forced) -> str:
-    parts = [f"{format_bytes(proof.donated)} written in place" if proof.donated else ""]
-    parts += [f"{format_bytes(proof.scratch)} of strips" if proof.scratch else ""]
+def _details(proof: Forced, formation: Formation) -> str:
+    what = "strips" if formation.choices.counting.name == NONE else "workspace"
+    over = proof.donated - min(proof.scratch, 0)
+    parts = [f"{format_bytes(over)} written in place" if over else ""]
+    parts += [f"{format_bytes(proof.scratch)} of {what}" if proof.scratch > 0 else ""]
     told = ", ".join(part for part in parts if part)
     return f" ({told})" if told else ""
 

@@ -128,6 +128,20 @@ def plan_below(graph: Graph, below: int, **options: Any) -> MemoryPlan | None:
     return found if found is not None and found.arena_bytes < below else None
 
 
+def most_shared(graph: Graph, **options: Any) -> Choices:
+    """What may share bytes at most, of all the ways to share that a plan tries.
+
+    Args:
+        graph: What is planned.
+        options: What `plan` takes.
+
+    Raises:
+        CnnirError: As `plan` does.
+    """
+    asked = _Asked(**{name: value for name, value in options.items() if name not in ("pools", "weights")})
+    return asked.ways(asked.over(graph))[0]
+
+
 def _found(plan: MemoryPlan | None) -> MemoryPlan:
     """There is always one, where nothing is known that it has to be lower than."""
     assert plan is not None  # noqa: S101
@@ -311,4 +325,4 @@ def _interface_rule(options: Mapping[str, str | int | bool]) -> str:
     }[bool(options["count_inputs"]), bool(options["count_outputs"])]
 
 
-__all__ = ["ARENA", "DEFAULT_ALIGNMENT", "EFFORT", "INTERFACE", "plan"]
+__all__ = ["ARENA", "DEFAULT_ALIGNMENT", "EFFORT", "INTERFACE", "most_shared", "plan", "plan_below"]

@@ -88,7 +88,7 @@ def can_be_placed(lots: Sequence[Lot], capacity: int, alignment: int) -> bool:
     the floor: all such towers are built.
     """
     todo = [lot for lot in lots if lot.reach]
-    if not _lives_fit(lots, capacity):
+    if not lives_fit(lots, capacity):
         return False
     if all(sum(piece.bytes > 0 for piece in lot.pieces) == 1 for lot in todo):
         return _sink(todo, capacity, alignment)
@@ -147,7 +147,7 @@ def _towers(lots: Sequence[Lot], capacity: int, alignment: int) -> list[list[int
     return [sorted(bases) for bases in found]
 
 
-def _lives_fit(lots: Sequence[Lot], capacity: int) -> bool:
+def lives_fit(lots: Sequence[Lot], capacity: int) -> bool:
     pieces = [piece for lot in lots for piece in lot.pieces]
     last = max((piece.last for piece in pieces), default=0)
     return all(sum(p.bytes for p in pieces if p.first <= step <= p.last) <= capacity for step in range(last + 1))

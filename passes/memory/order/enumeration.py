@@ -1,6 +1,5 @@
 """All orders in which no task needs more than some bytes, where they are few."""
 
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from cnnir.passes.memory.problem import Problem
@@ -28,41 +27,99 @@ def orders_within(problem: Problem, budget: int, limit: int, states: int) -> Ord
         limit: Orders that are wanted at most.
         states: Beginnings of orders to look at, at most.
     """
-    waiting: list[tuple[int, ...]] = [()]
+    walk = Walk(problem)
     found: list[tuple[int, ...]] = []
+    # For each beginning of the present order the tasks that are still to be tried behind it, the next one last.
+    choices: list[list[int]] = []
     looked = 0
-    while waiting:
-        order = waiting.pop()
-        if len(order) == len(problem.tasks):
-            found.append(order)
-            continue
-        looked += 1
-        if looked > states or len(found) >= limit:
-            return Orders(tuple(found), complete=False)
-        done = set(order)
-        ready = (task for task, before in enumerate(problem.predecessors) if task not in done and before <= done)
-        fitting = [task for task in ready if needed(problem, done, task) <= budget]
-        waiting.extend((*order, task) for task in reversed(fitting))
-    return Orders(tuple(found), complete=True)
+    while True:
+        if len(walk.order) == len(problem.tasks):
+            found.append(tuple(walk.order))
+            choices.append([])
+        else:
+            looked += 1
+            if looked > states or len(found) >= limit:
+                return Orders(tuple(found), complete=False)
+            choices.append([task for task in sorted(walk.ready, reverse=True) if walk.need(task) <= budget])
+        while not choices[-1]:
+            choices.pop()
+            if not choices:
+                return Orders(tuple(found), complete=True)
+            walk.undo()
+        walk.run(choices[-1].pop())
 
 
-def needed(problem: Problem, done: AbstractSet[int], task: int) -> int:
-    """Bytes that live while a task runs, when others have run."""
-    begun = [atom.given or not done.isdisjoint(atom.producers) for atom in problem.atoms]
-    touching = [{*atom.producers, *atom.consumers} for atom in problem.atoms]
-    after = done | {task}
-    live = sum(
-        atom.bytes
-        for atom, is_begun, touches in zip(problem.atoms, begun, touching, strict=True)
-        if is_begun and (atom.kept or not touches <= done) and (touches or atom.kept)
-    )
-    own = problem.tasks[task]
-    fresh = {atom for atom in own.writes if not begun[atom]}
-    stays = {atom for atom in own.reads if problem.atoms[atom].kept or not touching[atom] <= after}
-    blocked = {atom for atom in own.writes if begun[atom]} | stays
-    blocked |= {atom for atom in own.reads if problem.atoms[atom].given}
-    donated = sum(problem.atoms[target].bytes for _, target in problem.taken(task, blocked))
-    return live + sum(problem.atoms[atom].bytes for atom in fresh) - donated + own.scratch
+class Walk:
+    """Tasks that run one after the other and are taken back, each in the time of what it touches.
+
+    Attributes:
+        order: Those that have run.
+        ready: Those that may run next.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        """Nothing has run."""
+        self.order: list[int] = []
+        self._problem = problem
+        self._missing = [len(before) for before in problem.predecessors]
+        self.ready = {task for task, missing in enumerate(self._missing) if not missing}
+        self._followers: list[list[int]] = [[] for _ in problem.tasks]
+        for task, before in enumerate(problem.predecessors):
+            for other in before:
+                self._followers[other].append(task)
+        self._touched = [frozenset((*task.reads, *task.writes)) for task in problem.tasks]
+        touching = [frozenset((*atom.producers, *atom.consumers)) for atom in problem.atoms]
+        self._waiting = [len(tasks) for tasks in touching]
+        self._begun = [int(atom.given) for atom in problem.atoms]
+        self._live = sum(a.bytes for a, tasks in zip(problem.atoms, touching, strict=True)
+                         if a.given and (a.kept or tasks))  # fmt: skip
+        self._lives: list[int] = []
+
+    def need(self, task: int) -> int:
+        """Bytes that live while a task runs that is ready."""
+        own = self._problem.tasks[task]
+        begun = {atom for atom in own.writes if self._begun[atom]}
+        blocked = begun | {a for a in own.reads if self._stays(a) or self._problem.atoms[a].given}
+        donated = sum(self._problem.atoms[target].bytes for _, target in self._problem.taken(task, blocked))
+        return self._live + self._fresh(task) - donated + own.scratch
+
+    def run(self, task: int) -> None:
+        """Run a task that is ready."""
+        self._lives.append(self._live)
+        over = sum(self._problem.atoms[atom].bytes for atom in self._touched[task] if not self._stays(atom))
+        self._live += self._fresh(task) - over
+        self._count(task, 1)
+        self.order.append(task)
+        self.ready.remove(task)
+        for other in self._followers[task]:
+            self._missing[other] -= 1
+            if not self._missing[other]:
+                self.ready.add(other)
+
+    def undo(self) -> None:
+        """Take back the task that has run last."""
+        task = self.order.pop()
+        for other in self._followers[task]:
+            self._missing[other] += 1
+            self.ready.discard(other)
+        self.ready.add(task)
+        self._count(task, -1)
+        self._live = self._lives.pop()
+
+    def _stays(self, atom: int) -> bool:
+        """Whether an atom is needed when one more of the tasks that touch it has run."""
+        return self._problem.atoms[atom].kept or self._waiting[atom] > 1
+
+    def _fresh(self, task: int) -> int:
+        """Bytes of the atoms that a task begins."""
+        writes = set(self._problem.tasks[task].writes)
+        return sum(self._problem.atoms[atom].bytes for atom in writes if not self._begun[atom])
+
+    def _count(self, task: int, change: int) -> None:
+        for atom in self._touched[task]:
+            self._waiting[atom] -= change
+        for atom in set(self._problem.tasks[task].writes):
+            self._begun[atom] += change
 
 
-__all__ = ["Orders", "needed", "orders_within"]
+__all__ = ["Orders", "Walk", "orders_within"]

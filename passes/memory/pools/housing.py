@@ -108,6 +108,9 @@ class _House:
         Returns:
             What no way costs less than beyond the cheapest memories; None when it is proved that there is no way.
         """
+        if all(len(rooms) == 1 for rooms in self.stays.rooms) and found.way is not None:
+            # There is one way, and it could not be placed.
+            return None if self._is_refuted(found.way) else found.least
         self._settle()
         ceiling = None if self.best is None else self.best.cost - self.stays.base
         least, proved = found.least or 0, True
@@ -229,6 +232,10 @@ class _House:
                     offsets[lodger] = offset
             self.best = Housing(way.housed, tuple(offsets), placements, cost)
         return True
+
+    def _is_refuted(self, way: Way) -> bool:
+        """Whether it is proved that the lodgers of some memory do not fit into it."""
+        return any(self._place(memory, way).status == TOO_LARGE for memory, _ in self._limited())
 
     def _limited(self) -> list[tuple[int, int]]:
         return [(memory, capacity) for memory, capacity in enumerate(self.capacities) if capacity is not None]
