@@ -2,7 +2,7 @@
 
 from cnnir.algorithms.channels_last.blocks import filters_of_block, positions_of_block
 from cnnir.algorithms.channels_last.columns import Columns
-from cnnir.algorithms.channels_last.depthwise import Depthwise
+from cnnir.algorithms.channels_last.depthwise import Depthwise, DepthwiseSums
 from cnnir.algorithms.channels_last.lrn import Neighbours
 from cnnir.algorithms.channels_last.pointwise import Pointwise
 from cnnir.algorithms.channels_last.pooling import Pooling
@@ -14,6 +14,7 @@ __all__ = [
     "Axis",
     "Columns",
     "Depthwise",
+    "DepthwiseSums",
     "Layer",
     "Neighbours",
     "Pointwise",

@@ -7,7 +7,7 @@ from typing import Any
 from cnnir.algorithms.base import Call, Tensor
 from cnnir.algorithms.channels_last.blocks import filters_of_block
 from cnnir.algorithms.channels_last.columns import Columns
-from cnnir.algorithms.channels_last.depthwise import Depthwise
+from cnnir.algorithms.channels_last.depthwise import Depthwise, DepthwiseSums
 from cnnir.algorithms.channels_last.epilogues import ELEMENTWISE, strips, temporaries
 from cnnir.algorithms.channels_last.lrn import Neighbours
 from cnnir.algorithms.channels_last.pointwise import Pointwise
@@ -166,14 +166,22 @@ def _macs(layer: Layer, call: Call) -> int:
     return call.output.elements * layer.cells * layer.channels
 
 
+SUM, LOOP = 1.25, 200
+"""Elements through a simple call that a multiply-accumulate in a sum of products is worth, and one of its loops."""
+
+
 def _depthwise(layer: Layer, call: Call) -> Iterator[Offer]:
-    out = call.output
+    out, macs = call.output, _macs(layer, call)
     for rows in _rows(out, layer.itemsize * math.prod(layer.target(1))):
-        shapes = Depthwise(layer, rows)
-        calls = layer.images * -(-out.shape[2] // rows) * (2 * layer.cells + 1)
-        work: Work = (("element", 2 * _macs(layer, call)), ("call", calls))
+        shapes, sums = Depthwise(layer, rows), DepthwiseSums(layer, rows)
+        passes = layer.images * -(-out.shape[2] // rows)
         weights = math.prod(shapes.filters) * layer.itemsize
+        loops = LOOP * macs // sums.run
+        work: Work = (("element", 2 * (macs + loops)), ("call", passes * (2 * layer.cells + 1)))
         yield "depthwise", shapes.scratch, work, (("rows", rows),), weights, 0.0, rows
+        moved = passes * layer.itemsize * math.prod(sums.padded)
+        work = (("element", int(SUM * macs) + loops + out.elements), ("copy", moved), ("call", 8 * passes))
+        yield "depthwise-sums", sums.scratch, work, (("rows", rows),), weights, 0.0, rows
 
 
 def _pointwise(layer: Layer, call: Call) -> Iterator[Offer]:
