@@ -4,7 +4,8 @@
 
 The nine real networks of the onnx package with drawn weights, and the zoo's MobileNets and EfficientNet-B0. Each runs
 in a process of its own; there cnnir's fastest plan, its smallest and the peers take turns, N times each (7), and
-medians are shown. Errors are those of the values before Softmax, relative to the largest of ONNX Runtime's. Memory:
+medians of their CPU time are shown. Errors are those of the values before Softmax, relative to the largest of ONNX
+Runtime's. Memory:
 
 - ``arena``: what the plan says, workspace included;
 - ``measured``: what NumPy holds for the arena, and the most that a run allocates beside it, as tracemalloc has it;
@@ -73,10 +74,10 @@ def session(file: Path) -> Callable[[dict[str, Any]], Any]:
 
 
 def timed(run: Callable[[], object]) -> float:
-    """Seconds."""
-    begin = time.perf_counter()
+    """Seconds of CPU: of one thread, which is what the run takes on a machine that does nothing else."""
+    begin = time.process_time()
     run()
-    return time.perf_counter() - begin
+    return time.process_time() - begin
 
 
 def measured(program: Program, graph: Graph, feed: dict[str, Any]) -> int:
