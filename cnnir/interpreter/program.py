@@ -176,7 +176,7 @@ class Run:
             yield from joined(nodes[0], context)
         elif step.algorithm == KERNEL:
             yield partial(compute, nodes, self.arena.arrays, self.fallback, ())
-        elif parse(step.algorithm)[0] not in (*lowerings, "elementwise"):
+        elif self.plan.options.get("layout") == "rows" or parse(step.algorithm)[0] not in (*lowerings, "elementwise"):
             raise CnnirError(
                 "plan-unsupported", "the interpreter has no such way to compute it", got=step.algorithm,
                 node=f"step {number} ({step.label})", hint='plan with workspace="today"',

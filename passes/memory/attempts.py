@@ -164,9 +164,11 @@ def _attempts(
 ) -> Iterator[Attempt]:
     """Plans in the making, until one is as low as its order needs; none where that is no lower than was reached."""
     nodes = _given_order(graph, order)
+    as_asked = not isinstance(order, str) or order == "file"
     formation, found = _scheduled(
-        graph, choices, nodes, alignment, EFFORT.get(order, 0) if isinstance(order, str) else 0
-    )
+        graph, choices, nodes, alignment, EFFORT.get(order, 0) if isinstance(order, str) else 0,
+        views_in_turn=as_asked and choices.fuse == "none",
+    )  # fmt: skip
     file_order = tuple(range(len(formation.works)))
     if not isinstance(order, str) or order == "file":
         yield _attempt(formation, found, file_order, alignment, as_asked=nodes, effort=NODES["file"])
@@ -191,17 +193,17 @@ def _attempts(
 
 
 def _scheduled(
-    graph: Graph, choices: Choices, nodes: Sequence[Node], alignment: int, effort: int
+    graph: Graph, choices: Choices, nodes: Sequence[Node], alignment: int, effort: int, *, views_in_turn: bool
 ) -> tuple[Formation, Schedule]:
     """The problem and its order; posed anew as long as results cannot be written over what they were to be."""
-    formation = form(graph, choices, nodes)
+    formation = form(graph, choices, nodes, views_in_turn=views_in_turn)
     found = schedule(formation.problem, effort=effort)
     for _ in range(ROUNDS):
         refused = lay_out(formation, entries(formation, found.order), alignment).refused
         if not refused:
             break
         choices = replace(choices, apart=choices.apart | refused)
-        formation = form(graph, choices, nodes)
+        formation = form(graph, choices, nodes, views_in_turn=views_in_turn)
         found = schedule(formation.problem, effort=effort)
     return formation, found
 

@@ -240,8 +240,7 @@ class _LayOut:
         return atoms[source] == atoms[target] and interleaved.get(source) == interleaved.get(target)
 
     def _apart(self, source: Value, step: Entry) -> bool:
-        own = set(self.formation.atoms[source])
-        return all(own.isdisjoint(self.formation.atoms[other]) for other in step.reads if other is not source)
+        return not any(self.formation.share_bytes(source, other) for other in step.reads if other is not source)
 
     def _dies(self, source: Value, target: Value, number: int) -> bool:
         atoms = self.formation.atoms

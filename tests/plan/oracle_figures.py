@@ -133,6 +133,8 @@ def _moving(document: Any, pools: Any) -> str | None:
     if "traffic" not in document["bounds"]:
         return None
     steps = document["steps"]
+    if any(step["algorithm"] == "join" and len(step["writes"]) != 1 for step in steps):
+        return "a step joins several things"
     cost = sum(pools[pool]["cost"] for step in steps for value in moved(document, step) for pool, _ in value)
     if cost != document["bounds"]["traffic"]["reached"]:
         return "the bytes that the steps move cost something else"

@@ -49,10 +49,9 @@ def places(head: Value, epilogue: Sequence[Node]) -> Mapping[Value, int]:
     found, held = {head: TARGET}, {head: TARGET}
     for node in epilogue:
         readers.subtract(set(node.operands))
-        dying = [value for value in node.operands[:2] if value in held and not readers[value]]
         gone = {value for value in node.operands if value in held and not readers[value]}
-        taken = {place for value, place in held.items() if value not in gone}
-        if node is epilogue[-1] and TARGET not in taken and all(held[value] != TARGET for value in gone - {*dying}):
+        dying = [value for value in node.operands if value in gone]
+        if node is epilogue[-1]:
             place = TARGET
         elif dying:
             place = held[dying[0]]

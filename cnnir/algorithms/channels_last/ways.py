@@ -20,6 +20,7 @@ from cnnir.graph import Node, Value
 from cnnir.ops import (
     LRN,
     AveragePool,
+    BatchNormalization,
     Concat,
     Conv,
     Flatten,
@@ -71,6 +72,8 @@ def step_ways(nodes: Sequence[Node], stored: Container[Value]) -> tuple[Way, ...
         return tuple(_way(offer, head.outputs[0], (), Call.of(head)) for offer in offers[Split](head.op, Call.of(head)))
     if any(len(node.outputs) != 1 for node in nodes) or epilogue_is_foreign(nodes):
         return None
+    if not all(map(has_fixed_weights, nodes)):
+        return None
     call = Call.of(head)
     if not _is_map(call) or not all(node.output not in stored for node in nodes[:-1]):
         return None
@@ -80,6 +83,15 @@ def step_ways(nodes: Sequence[Node], stored: Container[Value]) -> tuple[Way, ...
     if rule is None:
         return None
     return tuple(_way(offer, head.output, epilogue, call) for offer in rule(head.op, call))
+
+
+def has_fixed_weights(node: Node) -> bool:
+    """Whether what an algorithm puts into a form of its own, once for all runs, is not computed in each of them."""
+    if isinstance(node.op, Conv | BatchNormalization):
+        formed = node.inputs[1:]
+    else:
+        formed = node.inputs[2:] if isinstance(node.op, Gemm) and node.op.beta != 1.0 else ()
+    return all(value is None or value.weight is not None for value in formed)
 
 
 def epilogue_is_foreign(nodes: Sequence[Node]) -> bool:
@@ -306,4 +318,4 @@ def _matmul(op: MatMul, call: Call) -> Iterator[Offer]:
     yield "product", 0, work, (), 0, 0.0, WHOLE
 
 
-__all__ = ["STRIPS", "epilogue_is_foreign", "offers", "part_of", "step_ways"]
+__all__ = ["STRIPS", "epilogue_is_foreign", "has_fixed_weights", "offers", "part_of", "step_ways"]

@@ -1,10 +1,11 @@
 """What is computed element by element, as calls on whatever part of a map is at hand: alone, or behind others.
 
-A rule may be given the result in the place of one of the first two operands. What it needs beside is one array of the
+A rule may be given the result in the place of any operand, or of several that are one. What it needs beside is one array of the
 result's size at the most, which it takes from the site's workspace; see `cnnir.algorithms.channels_last.epilogues`.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -44,7 +45,7 @@ elementwise: RuleTable[Elementwise] = RuleTable("lowering element by element")
 def identity(op: Op, site: Site, result: AnyArray) -> Iterator[Call]:
     """A copy, where it is not there already."""
     source = present(site.operands, 0)
-    if source.__array_interface__["data"] != result.__array_interface__["data"] or source.strides != result.strides:
+    if not _is_same(source, result):
         yield copy(result, source)
 
 
@@ -125,8 +126,21 @@ def leaky_relu(op: LeakyRelu, site: Site, result: AnyArray) -> Iterator[Call]:
 
 @elementwise.rule(Add, Sum)
 def add(op: Add | Sum, site: Site, result: AnyArray) -> Iterator[Call]:
-    """All operands, from left to right."""
-    yield from _folded(np.add, site, result)
+    """All operands, from left to right; those in whose place the result lies at once, should the first step end them."""
+    operands = tuple(present(site.operands, index) for index in range(len(site.operands)))
+    own = [operand for operand in operands if _is_same(operand, result)]
+    if any(_is_same(operand, result) for operand in operands[2:]):
+        if len(own) > 1:
+            yield partial(np.multiply, result, result.dtype.type(len(own)), result)
+        site = replace(site, operands=(result, *(operand for operand in operands if not _is_same(operand, result))))
+    if len(site.operands) > 1:
+        yield from _folded(np.add, site, result)
+
+
+def _is_same(operand: AnyArray, result: AnyArray) -> bool:
+    """Whether an operand is the very bytes of the result."""
+    place, other = operand.__array_interface__["data"], result.__array_interface__["data"]
+    return place == other and operand.strides == result.strides and operand.shape == result.shape
 
 
 @elementwise.rule(Mul)

@@ -19,11 +19,11 @@ def inner(array: AnyArray) -> AnyArray:
     """``[N, C, H, W]`` as ``[N, H, W, C]``.
 
     Raises:
-        CnnirError: ``layout`` when the channels do not lie innermost.
+        CnnirError: ``plan-unsupported`` when the channels do not lie innermost.
     """
     last = array.transpose(0, 2, 3, 1)
     if last.shape[3] > 1 and last.strides[3] != last.itemsize:
-        raise CnnirError("layout", "channels do not lie innermost", got=array.strides)
+        raise _unsupported("channels do not lie innermost", array)
     return last
 
 
@@ -31,12 +31,18 @@ def merged(array: AnyArray, shape: tuple[int, ...]) -> AnyArray:
     """The same memory in another shape.
 
     Raises:
-        CnnirError: ``layout`` when it has no such view.
+        CnnirError: ``plan-unsupported`` when it has no such view.
     """
     view = array.reshape(shape)
     if view.size and view.__array_interface__["data"] != array.__array_interface__["data"]:
-        raise CnnirError("layout", "axes do not lie behind one another", expected=shape, got=array.strides)
+        raise _unsupported("axes do not lie behind one another", array)
     return view
+
+
+def _unsupported(message: str, array: AnyArray) -> CnnirError:
+    """The algorithms that are here are for maps with their channels last; plans may name them for others."""
+    hint = 'plan with layout="channels-last", or workspace="today"'
+    return CnnirError("plan-unsupported", message, got=f"strides {array.strides}", hint=hint)
 
 
 def windows(padded: AnyArray, down: Axis, across: Axis, rows: int) -> AnyArray:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cnnir.algorithms.channels_last.epilogues import TARGET, map_readers, places
+from cnnir.algorithms.channels_last.ways import has_fixed_weights
 from cnnir.errors import CnnirError
 from cnnir.graph import Node, Value
 from cnnir.interpreter.lowering.base import Call, Rows, Site, Step, Workspace, lowering
@@ -48,6 +49,9 @@ def lower(nodes: Sequence[Node], algorithm: str, scratch: AnyArray, context: Con
         CnnirError: ``plan-unsupported`` for an algorithm that the interpreter does not have for such a step.
     """
     name, parameters = parse(algorithm)
+    for node in nodes:
+        if not has_fixed_weights(node):
+            raise CnnirError("plan-unsupported", "its weights are computed in each run", node=node.label, got=algorithm)
     return _Fused(nodes, name, parameters, Workspace(scratch), context).calls()
 
 

@@ -11,26 +11,30 @@ from cnnir.passes.memory.forming.model import Choices, Formation, Slice, Work
 from cnnir.passes.memory.forming.views import Part, concat_places, is_identity, view_parts
 from cnnir.passes.memory.layouts import pixels_of
 from cnnir.passes.memory.problem import Atom, Problem, Task
-from cnnir.passes.memory.sizes import known_bytes
+from cnnir.passes.memory.sizes import known_bytes, shape_of
 
 
-def form(graph: Graph, choices: Choices, order: Sequence[Node] | None = None) -> Formation:
+def form(
+    graph: Graph, choices: Choices, order: Sequence[Node] | None = None, *, views_in_turn: bool = False
+) -> Formation:
     """Pose the problem.
 
     Args:
         graph: All dims known.
         choices: What may share bytes.
         order: An executable order of all nodes, in which the tasks are listed; the graph's own when None.
+        views_in_turn: Whether views, too, run when that order says, and not as soon as what they look at is there.
 
     Raises:
         CnnirError: ``size-unknown`` or ``dims-unbound`` naming a value without a size, ``workspace-unknown`` a node.
     """
-    return _Former(graph, choices, order if order is not None else graph.nodes).form()
+    return _Former(graph, choices, order if order is not None else graph.nodes, views_in_turn=views_in_turn).form()
 
 
 class _Former:
-    def __init__(self, graph: Graph, choices: Choices, order: Sequence[Node]) -> None:
+    def __init__(self, graph: Graph, choices: Choices, order: Sequence[Node], *, views_in_turn: bool) -> None:
         self.graph = graph
+        self.views_in_turn = views_in_turn
         self.position = {node: index for index, node in enumerate(order)}
         self.choices = choices
         for value in graph.values:
@@ -245,7 +249,13 @@ class _Former:
                 return False
             if not other.users and other.producer in self.parts:
                 return False  # a view that nobody reads has its turn in the order all the same
+            if self.views_in_turn and any(user in self.parts and self._is_later(user, number) for user in other.users):
+                return False
         return True
+
+    def _is_later(self, node: Node, number: int) -> bool:
+        """Whether a node has its turn behind a task."""
+        return self.position[node] > max(self.position[other] for other in self._nodes(self.works[number]))
 
     # Atoms
 
@@ -268,8 +278,9 @@ class _Former:
                 # Parts of channels lie in each pixel: none of the bytes is free before all of them are.
                 low, high = _hull(frame.members.values())
                 for value, runs in frame.members.items():
-                    pixels = pixels_of(value)
-                    self.interleaved[value] = (runs[0][0] - low) // pixels, (high - low) // pixels
+                    # A stretch has the channels of one image, the hull those of all.
+                    pixels, images = pixels_of(value), shape_of(value)[0]
+                    self.interleaved[value] = (runs[0][0] - low) // (pixels // images), (high - low) // pixels
                     atoms[value] = (len(slices),)
                 slices.append(Slice(index, low, high))
                 continue

@@ -9,8 +9,9 @@ from cnnir.passes.memory.forming.chains import NO_WISH, Wish
 from cnnir.passes.memory.forming.fusion import Fuse, Fusion
 from cnnir.passes.memory.forming.kinds import read_by
 from cnnir.passes.memory.forming.views import Part
-from cnnir.passes.memory.layouts import Arrangement
+from cnnir.passes.memory.layouts import Arrangement, pixels_of
 from cnnir.passes.memory.problem import Problem
+from cnnir.passes.memory.sizes import known_bytes
 from cnnir.passes.memory.workspace import UNCOUNTED, Counting
 
 
@@ -108,6 +109,19 @@ class Formation:
     outside: frozenset[int]
     parts: Mapping[Node, tuple[Part, ...]]
     copies: Mapping[Node, tuple[Value, ...]]
+
+    def share_bytes(self, value: Value, other: Value) -> bool:
+        """Whether two stored values have bytes in common."""
+        if set(self.atoms[value]).isdisjoint(self.atoms[other]):
+            return False
+        if value not in self.interleaved or other not in self.interleaved:
+            return True
+        (begin, end), (first, last) = self._in_pixel(value), self._in_pixel(other)
+        return begin < last and first < end
+
+    def _in_pixel(self, value: Value) -> tuple[int, int]:
+        begin, _ = self.interleaved[value]
+        return begin, begin + known_bytes(value) // pixels_of(value)
 
     @cached_property
     def group_reads(self) -> tuple[tuple[Value, ...], ...]:
