@@ -3,10 +3,12 @@
     python -m benchmarks.plans [--graphs N] [--first SEED] [--jobs N]
 
 Each seed gives a random network, layers wired as they come or the blocks that real networks are built of; for it the
-planner's plan under random options, and a plan drawn at random, fused and shared as it comes, in two pools, under
-random alignments. Both judges have to take both plans, and a run with all dead bytes spoilt before each step has to
-give the bits of a free run. Then the plans are spoilt in one way of each kind: what the oracle refuses, the proof has
-to refuse. Prints what was met, every surprise with its seed, and exits with 1 when there was one.
+planner's plan, asked for by options that are all drawn (`tests/plan/asked.py`), and a plan drawn at random, fused and
+shared as it comes, in two pools, under random alignments. Both judges have to take both plans. A run by the executor
+with all dead bytes spoilt before each step has to give the bits of a free run, or what is within rounding where sums
+are taken in another order; so has the compiled program, spoilt and not spoilt the same bits. Then the plans are spoilt
+in some ways each: what the oracle refuses, the proof has to refuse. Prints what was met, every surprise with its seed,
+and exits with 1 when there was one.
 """
 
 import argparse

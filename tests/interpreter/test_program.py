@@ -12,7 +12,8 @@ from cnnir import load, zoo
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph
 from cnnir.interpreter import Program, seeded_feed
-from cnnir.ops import Conv, MatMul, Relu
+from cnnir.ops import Add, BatchNormalization, Conv, Gemm, GlobalAveragePool, MatMul, Mul, Relu, Sigmoid, Sum, Tanh
+from cnnir.ops.base import Op
 from cnnir.plan import KERNEL
 from cnnir.types import DType, TensorType
 from cnnir.weights import Array
@@ -186,3 +187,87 @@ def test_products_of_matrices() -> None:
     graph.set_outputs([graph.add_node(MatMul(), [x, w]).output])
     feed = {"x": np.arange(24, dtype=np.float32).reshape(2, 3, 4)}
     assert_close(graph.compile()(feed), graph.run(feed), 1e-6)
+
+
+def of_inputs(op: Op, *shapes: tuple[int, ...]) -> Graph:
+    """One node, all of whose operands are computed."""
+    graph = Graph("fed")
+    fed = [graph.add_input(f"x{number}", TensorType(DType.FLOAT32, shape)) for number, shape in enumerate(shapes)]
+    operands = [graph.add_node(Sigmoid(), [value]).output for value in fed]
+    graph.set_outputs([graph.add_node(op, operands, name="head").output])
+    return graph
+
+
+@pytest.mark.parametrize("graph", [
+    of_inputs(Conv((1, 1), (1, 1, 1, 1), (1, 1), 1), (1, 4, 8, 8), (6, 4, 3, 3)),
+    of_inputs(Conv((1, 1), (0, 0, 0, 0), (1, 1), 1), (1, 4, 8, 8), (6, 4, 1, 1), (6,)),
+    of_inputs(Conv((1, 1), (1, 1, 1, 1), (1, 1), 4), (1, 4, 8, 8), (4, 1, 3, 3)),
+    of_inputs(Gemm(1.0, 2.0), (3, 4), (4, 5), (3, 5)),
+    of_inputs(BatchNormalization(), (1, 4, 8, 8), (4,), (4,), (4,), (4,)),
+    of_inputs(Mul(), (1, 4, 8, 8), (1, 4, 1, 1)),
+], ids=["conv", "pointwise", "depthwise", "gemm", "normalization", "scale"])  # fmt: skip
+def test_weights_that_are_computed(graph: Graph) -> None:
+    """They are other ones in each run: no form of them may be made beforehand."""
+    program = graph.compile()
+    for seed in range(2):
+        feed = seeded_feed(graph, seed)
+        assert_close(program(feed), graph.run(feed), 1e-5)
+    step = program.plan.steps[-1]
+    if isinstance(graph.node("head").op, Conv):
+        wrong = replace(step, algorithm="im2col{rows=1}")
+        with pytest.raises(CnnirError, match="computed in each run"):
+            graph.compile(replace(program.plan, steps=(*program.plan.steps[:-1], wrong)))
+
+
+@pytest.mark.parametrize("operands", ["hrh", "rrh", "hhh", "rhh", "rshr", "srh", "hrsh"])
+@pytest.mark.parametrize("stored", [False, True])
+def test_sums_in_the_place_of_a_late_operand(operands: str, stored: bool) -> None:
+    """What is added up may not be written over before its turn, were it to come again."""
+    graph = Graph("sum")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (2, 4, 8, 8)))
+    h = graph.add_node(Tanh(), [x]).output
+    made = {"h": h, "r": graph.add_node(Relu(), [h]).output, "s": graph.add_node(Sigmoid(), [h]).output}
+    total = graph.add_node(Sum(), [made[letter] for letter in operands])
+    graph.set_outputs([total.output])
+    feed = seeded_feed(graph, 0)
+    program = graph.compile(fuse="none") if stored else graph.compile()
+    assert_close(program(feed), graph.run(feed), 1e-6)
+
+
+@pytest.mark.parametrize("head", ["product", "square", "reduction"])
+def test_sums_behind_what_is_made_at_once(head: str) -> None:
+    """A product of matrices or a mean, of several images, and a stored map of its shape added to it."""
+    graph = Graph("residual")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (3, 5, 1, 1) if head == "reduction" else (3, 5)))
+    x = graph.add_node(Tanh(), [x]).output
+    weight = np.random.default_rng(0).standard_normal((5, 5)).astype(np.float32)
+    operands = [x] if head == "reduction" else [x, graph.add_weight("w", Array.of(weight))]
+    ops = {"reduction": GlobalAveragePool(), "product": Gemm(), "square": MatMul()}
+    made = graph.add_node(ops[head], operands).output
+    graph.set_outputs([graph.add_node(Add(), [made, x]).output])
+    program, feed = graph.compile(), seeded_feed(graph, 0)
+    assert any(len(step.nodes) == 2 for step in program.plan.steps)
+    assert_close(program(feed, poison=True), graph.run(feed), 1e-6)
+
+
+def test_ways_for_maps_in_rows_are_not_here() -> None:
+    """A plan by a cost profile names ways for rows that no one has: they are refused, whatever their scratch is."""
+    refused = 0
+    for channels in (1, 4):
+        graph = layer_of(channels)
+        plan = graph.plan(workspace="server", goal="time")
+        refused += any(step.algorithm != KERNEL for step in plan.steps)
+        with pytest.raises(CnnirError, match="no such way") as caught:
+            graph.compile(plan)
+        assert caught.value.code == "plan-unsupported"
+    assert refused == 2
+
+
+def layer_of(channels: int) -> Graph:
+    """A convolution of 1 by 1."""
+    graph = Graph("layer")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (1, channels, 16, 16)))
+    weight = np.random.default_rng(0).standard_normal((8, channels, 1, 1)).astype(np.float32)
+    filters = graph.add_weight("w", Array.of(weight))
+    graph.set_outputs([graph.add_node(Conv((1, 1), (0, 0, 0, 0), (1, 1), 1), [x, filters]).output])
+    return graph

@@ -14,7 +14,7 @@ from cnnir.cli import main
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx import save
 from cnnir.graph import Graph
-from cnnir.ops import Flatten, Identity, Slice
+from cnnir.ops import Add, Flatten, Identity, Sigmoid, Slice, Split, Tanh
 from cnnir.passes.memory import fits, symbolic_plan
 from cnnir.passes.memory.forming.frames import Frames, Runs
 from cnnir.passes.memory.forming.views import STRETCHES
@@ -225,3 +225,44 @@ def test_frames_move_bytes_as_they_should(seed: int) -> None:
     for value, begin, n in zip(values, ends, parts, strict=False):
         assert bytes_of(frames.runs(value)) == array[:, 1 + begin : 1 + begin + n].ravel().tolist()
         assert set(frames.overlapping(value)) == {value, whole, outer}
+
+
+def test_parts_of_pixels_of_several_images() -> None:
+    """With their channels last, parts of two images lie in the pixels of both, at a multiple of the element."""
+    builder = GraphBuilder("pixels")
+    x = builder.relu(builder.input("image", (2, 5, 1, 3)))
+    whole = builder.concat(builder.relu(builder.conv(x, 3, kernel=1)), x, builder.conv(x, 7, kernel=1))
+    graph = builder.build(builder.concat(whole, builder.sigmoid(x)))
+    for fuse in ("none", "steps"):
+        plan = graph.plan(fuse=fuse, concat=True, strided=True, layout="channels-last", alignment=4)
+        assert any(step.algorithm == VIEW for step in plan.steps)
+        prove(graph, plan)
+
+
+def test_a_result_in_the_place_of_one_part_of_pixels_that_reads_another() -> None:
+    """Two parts share the pixels of a map, and not a byte: a sum of both may be written over either."""
+    graph = Graph("halves")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (1, 6, 4, 4)))
+    left, right = graph.add_node(Split(1, (3, 3)), graph.add_node(Tanh(), [x]).outputs).outputs
+    total = graph.add_node(Add(), [left, right]).output
+    graph.set_outputs([graph.add_node(Sigmoid(), [total]).output])
+    for fuse in ("none", "epilogues", "steps"):
+        plan = graph.plan(fuse=fuse, layout="channels-last")
+        prove(graph, plan)
+        assert plan.arena_bytes == graph.plan(fuse=fuse).arena_bytes
+
+
+def test_a_view_that_waits_for_its_turn_finds_what_it_shows() -> None:
+    """In an order that was asked for: no result is written over a part of it before."""
+    graph = Graph("late")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (1, 6, 4, 4)))
+    whole = graph.add_node(Tanh(), [x], name="whole").output
+    parts = []
+    for begin in (0, 3):
+        part = graph.add_node(Slice((begin,), (begin + 3,), (1,), (1,)), [whole], name=f"part{begin}").output
+        parts.append(graph.add_node(Sigmoid(), [part], name=f"made{begin}").output)
+    graph.set_outputs([graph.add_node(Add(), parts, name="sum").output])
+    order = ["whole", "part0", "made0", "part3", "made3", "sum"]
+    plan = graph.plan(order=order, alignment=4)
+    assert [name for step in plan.steps for name in step.nodes] == order
+    prove(graph, plan)

@@ -9,6 +9,7 @@ from cnnir.errors import CnnirError
 from cnnir.graph import Graph
 from cnnir.plan import JOIN, VIEW, MemoryPlan, strided
 from tests.plan import oracle
+from tests.plan.asked import drawn_options, wrong_runs
 from tests.plan.drawn import drawn_plan
 from tests.plan.spoiling import SPOILERS, Spoiler
 from tests.plan.test_planned_runs import feed
@@ -90,3 +91,18 @@ def test_both_refuse_each_kind_of_fault(spoiler: Spoiler) -> None:
         scattered = any(value.pieces and strided(value) is None for value in spoilt.values.values())
         assert complaint is not None or not verdict or scattered
     assert refused >= 4
+
+
+def test_whatever_is_asked_for_is_right() -> None:
+    """All options drawn: fusing, layouts, workspace, strides, views, goals, memories; proved, and run in all ways."""
+    met: Counter[str] = Counter()
+    for seed in range(60):
+        graph, _, rng = drawn(seed)
+        options = drawn_options(graph, rng)
+        plan = graph.plan(**options)
+        assert oracle.complaint(graph, plan.to_json()) is None, seed
+        assert list(wrong_runs(graph, plan, met)) == [], (seed, options)
+        met.update(f"{name} {options[name]}" for name in ("fuse", "layout", "workspace"))
+        met["memories"] += "pools" in options
+    assert min(met.values()) > 4
+    assert met["runs compiled"] > 50

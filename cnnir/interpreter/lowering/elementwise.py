@@ -1,7 +1,8 @@
 """What is computed element by element, as calls on whatever part of a map is at hand: alone, or behind others.
 
-A rule may be given the result in the place of any operand, or of several that are one. What it needs beside is one array of the
-result's size at the most, which it takes from the site's workspace; see `cnnir.algorithms.channels_last.epilogues`.
+A rule may be given the result in the place of any operand, or of several that are one. What it needs beside is one
+array of the result's size at the most, which it takes from the site's workspace; see
+`cnnir.algorithms.channels_last.epilogues`.
 """
 
 from collections.abc import Callable, Iterator
@@ -126,7 +127,7 @@ def leaky_relu(op: LeakyRelu, site: Site, result: AnyArray) -> Iterator[Call]:
 
 @elementwise.rule(Add, Sum)
 def add(op: Add | Sum, site: Site, result: AnyArray) -> Iterator[Call]:
-    """All operands, from left to right; those in whose place the result lies at once, should the first step end them."""
+    """All operands, from left to right; but first all in whose place the result lies, where one comes too late."""
     operands = tuple(present(site.operands, index) for index in range(len(site.operands)))
     own = [operand for operand in operands if _is_same(operand, result)]
     if any(_is_same(operand, result) for operand in operands[2:]):
