@@ -29,7 +29,7 @@ ITERATORS = 32 * 1024
 NETWORKS = (
     "resnet18{size=64}", "mobilenet_v2{size=64}", "mobilenet_v3_small{size=64}", "shufflenet_v2{size=64}",
     "squeezenet1_1{size=64}", "googlenet_bn{size=64}", "resnext50_32x4d{size=64}", "efficientnet_b0{size=64}",
-    "densenet121{size=64}", "alexnet", "convnetjs_cifar10", "nin",
+    "densenet121{size=64}", "nasnet_a_mobile{size=96}", "alexnet", "convnetjs_cifar10", "nin",
 )  # fmt: skip
 
 
