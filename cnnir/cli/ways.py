@@ -82,8 +82,14 @@ class Way:
         return f"ran compiled in {arena}{outside}"
 
 
-def way(graph: Graph, feed: Mapping[str, AnyArray], options: Namespace) -> Way:
+def way(graph: Graph, feed: Mapping[str, AnyArray], options: Namespace, *, compiled: bool = False) -> Way:
     """The way that the arguments ask for.
+
+    Args:
+        graph: The network.
+        feed: Its inputs, whose shapes bind open dims.
+        options: The arguments.
+        compiled: Whether any plan is to be compiled.
 
     Raises:
         CnnirError: ``usage``, ``file-read``, ``plan-syntax`` and the like for a file that holds no plan,
@@ -97,10 +103,18 @@ def way(graph: Graph, feed: Mapping[str, AnyArray], options: Namespace) -> Way:
         return Way(graph, None, None, fallback)
     _, bindings = checked_feed(graph, feed)
     graph = graph.bind(**bindings) if bindings else graph
+    plan = _planned(graph, options)
+    program = Program(graph, plan, fallback) if compiled or not options.planned else None
+    return Way(graph, plan, program, fallback)
+
+
+def _planned(graph: Graph, options: Namespace) -> MemoryPlan:
     if options.planned:
-        return Way(graph, graph.plan(), None, fallback)
-    plan = _read(options.plan) if options.plan else _fastest(graph, options)
-    return Way(graph, plan, Program(graph, plan, fallback), fallback)
+        return graph.plan()
+    if options.plan:
+        return _read(options.plan)
+    costs = SERVER if options.costs is None else workspace.profile(options.costs)
+    return fastest(graph, profile=costs, precision=options.precision or "fast")
 
 
 def _read(file: str) -> MemoryPlan:
@@ -112,11 +126,6 @@ def _read(file: str) -> MemoryPlan:
         return MemoryPlan.from_json(text)
     except CnnirError as error:
         raise error.at(file) from None
-
-
-def _fastest(graph: Graph, options: Namespace) -> MemoryPlan:
-    costs = SERVER if options.costs is None else workspace.profile(options.costs)
-    return fastest(graph, profile=costs, precision=options.precision or "fast")
 
 
 def _picked(

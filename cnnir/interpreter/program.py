@@ -15,6 +15,7 @@ from cnnir.interpreter.executor import compute
 from cnnir.interpreter.fallback import Fallback
 from cnnir.interpreter.feeds import checked_feed
 from cnnir.interpreter.lowering import Call, Context, joined, lower, lowerings, parse
+from cnnir.interpreter.profiling import REPEAT, RunProfile, profile
 from cnnir.interpreter.watching import Done, Watch
 from cnnir.plan import JOIN, KERNEL, VIEW, MemoryPlan, Step
 from cnnir.text import digest
@@ -91,6 +92,10 @@ class Program:
         fed, _ = checked_feed(self.graph, feed)
         with self.running() as run:
             return run(fed, poison=poison, watch=watch)
+
+    def profile(self, feed: Mapping[str, AnyArray], repeat: int = REPEAT) -> RunProfile:
+        """Where the time of a run goes; see `cnnir.interpreter.profiling.profile`."""
+        return profile(self, feed, repeat)
 
     @contextmanager
     def running(self) -> "Iterator[Run]":

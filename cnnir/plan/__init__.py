@@ -19,7 +19,7 @@ from cnnir.plan.model import (
     Storage,
     row_major_strides,
 )
-from cnnir.plan.traffic import moved_bytes, moving_cost, storage_traffic
+from cnnir.plan.traffic import moved_bytes, moving_cost, step_traffic, storage_traffic
 
 __all__ = [
     "JOIN",
@@ -40,6 +40,7 @@ __all__ = [
     "moved_bytes",
     "moving_cost",
     "row_major_strides",
+    "step_traffic",
     "storage_traffic",
     "strided",
     "weight_bytes",

@@ -23,6 +23,11 @@ def storage_traffic(plan: MemoryPlan) -> tuple[int, ...]:
     return tuple(moved)
 
 
+def step_traffic(plan: MemoryPlan) -> tuple[int, ...]:
+    """Bytes that each step reads and writes."""
+    return tuple(sum(size for _, size in _moved(plan, step)) for step in plan.steps)
+
+
 def moved_bytes(plan: MemoryPlan) -> Mapping[str, int]:
     """The same for each pool, by name."""
     moved = dict.fromkeys((pool.name for pool in plan.pools), 0)
@@ -69,4 +74,4 @@ def _joined(plan: MemoryPlan, step: Step) -> Iterator[tuple[int, int]]:
             yield piece.storage, sum(end - begin for _, begin, end, _ in without(runs, taken))
 
 
-__all__ = ["moved_bytes", "moving_cost", "storage_traffic"]
+__all__ = ["moved_bytes", "moving_cost", "step_traffic", "storage_traffic"]

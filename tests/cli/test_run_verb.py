@@ -1,6 +1,7 @@
 """``cnnir run`` beyond a plain run, as a user meets it."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,14 @@ def expected(name: str = "prob") -> np.ndarray:
     """A value of the network by the kernels, freely run."""
     graph = zoo.build(NETWORK.removeprefix("zoo:"))
     return graph.run(seeded_feed(graph, 3), [name])[name]
+
+
+def opaque(folder: Path) -> Path:
+    """A network with a node that ONNX's reference implementation computes."""
+    nodes = [onnx.helper.make_node("Cosh", ["x"], ["c"], name="foreign"), onnx.helper.make_node("Relu", ["c"], ["y"])]
+    info = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in ("x", "y")]
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", info[:1], info[1:])), folder / "net.onnx")
+    return folder / "net.onnx"
 
 
 def close(found: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
@@ -130,20 +139,77 @@ def test_plans_of_open_sizes(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_compiled_runs_say_what_they_did_not_compute(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    nodes = [onnx.helper.make_node("Cosh", ["x"], ["c"], name="foreign"), onnx.helper.make_node("Relu", ["c"], ["y"])]
-    info = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in ("x", "y")]
-    onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", info[:1], info[1:])), tmp_path / "net.onnx")
-    assert main(["plan", str(tmp_path / "net.onnx"), "-o", str(tmp_path / "plan.json")]) == 0
-    arguments = [tmp_path / "net.onnx", "--seed", 0, "--plan", tmp_path / "plan.json"]
+    model = opaque(tmp_path)
+    assert main(["plan", str(model), "-o", str(tmp_path / "plan.json")]) == 0
+    capsys.readouterr()
+    arguments = [model, "--seed", 0, "--plan", tmp_path / "plan.json"]
     assert list(as_json(arguments, capsys)["fallback"]) == ["foreign"]
     code, _, err = run([*arguments, "--no-fallback"], capsys)
     assert code == 2
     assert "[fallback-refused]" in err
 
 
+# Profiles
+
+
+@pytest.mark.parametrize("way", [[], ["--fast"], ["--planned"]])
+def test_profile(way: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The slowest first, and a last line that is the sum of what stands above it."""
+    code, out, _ = run([NETWORK, "--seed", 0, "--profile", "--repeat", 3, *way], capsys)
+    assert code == 0
+    lines = out.splitlines()
+    first, last = (number for number, line in enumerate(lines) if set(line) == {"\N{BOX DRAWINGS LIGHT HORIZONTAL}"})
+    times = [float(re.findall(r" ([\d,]+\.\d) +[\d.]+%", line)[0].replace(",", "")) for line in lines[first + 1 : last]]
+    assert times == sorted(times, reverse=True)
+    total = re.fullmatch(r" +total +([\d,]+\.\d) +100\.0% +148,557,824 .*", lines[last + 1])
+    assert total is not None
+    assert round(sum(times), 1) == float(total[1].replace(",", ""))
+    assert "rule: bytes: " in out
+
+
+def test_profile_as_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same sums; the trace holds every step of one run, one after the other."""
+    found = as_json([NETWORK, "--seed", 0, "--profile", "--trace", tmp_path / "t.json"], capsys)["profile"]
+    assert found["runs"] == 7
+    for name in ("nanoseconds", "macs", "bytes"):
+        assert found[name] == sum(step[name] for step in found["steps"])
+    assert found["macs"] == 148_557_824
+    events = json.loads((tmp_path / "t.json").read_text())["traceEvents"]
+    bars = [event for event in events if event["ph"] == "X"]
+    assert [event["args"]["step"] for event in bars] == list(range(len(found["steps"])))
+    ends = [event["ts"] + event["dur"] for event in bars]
+    assert all(end <= event["ts"] + 1e-6 for end, event in zip(ends, bars[1:], strict=False))
+    assert ends[-1] <= found["elapsed_nanoseconds"] / 1e3 + 1e-6
+    assert all(event["pid"] == 0 for event in events)
+    assert max(event["args"]["live"] for event in events if event["ph"] == "C") > 0
+
+
+def test_a_trace_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is written, and no table shown; together with the values, or none of both."""
+    code, out, err = run([NETWORK, "--seed", 0, "--trace", tmp_path / "t.json", "-o", tmp_path / "y.npy"], capsys)
+    assert code == 0
+    assert "total" not in out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.json", "y.npy"]
+    assert err.count("wrote ") == 2
+    nowhere = ["--trace", tmp_path / "no" / "t.json", "-o", tmp_path / "z.npy"]
+    assert run([NETWORK, "--seed", 0, *nowhere], capsys)[0] == 2
+    assert not (tmp_path / "z.npy").exists()
+
+
+def test_profile_of_what_is_not_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An op of unknown cost leaves the sum unknown."""
+    found = as_json([opaque(tmp_path), "--seed", 0, "--profile", "--planned"], capsys)["profile"]
+    assert [step["macs"] for step in sorted(found["steps"], key=lambda step: step["step"])] == [None, 0]
+    assert found["macs"] is None
+    assert found["bytes"] == 2 * 2 * 8
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
+        (["--repeat", "3"], "usage"),
+        (["--profile", "--repeat", "0"], "profile-repeat"),
+        (["--trace", "y.npy", "-o", "y.npy"], "usage"),
         (["--precision", "exact"], "usage"),
         (["--costs", "server"], "usage"),
         (["--planned", "--precision", "exact"], "usage"),
