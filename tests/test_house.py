@@ -51,7 +51,7 @@ LIBRARIES = {
     "google": {"exporters"},
     "networkx": {"analysis"},
     "rich": {"columns"},
-    "onnxruntime": set[str](),
+    "onnxruntime": {"exporters"},
 }
 """Which rooms may import a library; the others reach it through them."""
 

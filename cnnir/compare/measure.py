@@ -14,12 +14,14 @@ _CHUNK = 1 << 18
 class Distance:
     """Largest difference of two elements, the same relative to the first array's largest, and how many differ.
 
-    Infinite where only one of two elements is infinite or no number.
+    Infinite where only one of two elements is infinite or no number. `where` is the first place of the largest
+    difference, among the elements in their order.
     """
 
     absolute: float
     relative: float
     elements: int
+    where: int = 0
 
 
 def distance(left: AnyArray, right: AnyArray) -> Distance | None:
@@ -27,7 +29,7 @@ def distance(left: AnyArray, right: AnyArray) -> Distance | None:
     if np.shape(left) != np.shape(right) or not _is_real(left) or not _is_real(right):
         return None
     ours, theirs = np.reshape(left, -1), np.reshape(right, -1)
-    worst, largest, count = 0.0, 0.0, 0
+    worst, largest, count, where = 0.0, 0.0, 0, 0
     for start in range(0, ours.size, _CHUNK):
         # In double precision every float and every integer of up to 53 bits is exact.
         wide, other = (side[start : start + _CHUNK].astype(np.float64) for side in (ours, theirs))
@@ -38,10 +40,12 @@ def distance(left: AnyArray, right: AnyArray) -> Distance | None:
             gaps[~np.isfinite(gaps)] = np.inf
             sizes = np.abs(wide)
         count += int(np.count_nonzero(gaps))
-        worst = max(worst, float(gaps.max(initial=0.0)))
+        if float(gaps.max(initial=0.0)) > worst:
+            where = start + int(gaps.argmax())
+            worst = float(gaps[where - start])
         largest = max(largest, float(sizes.max(initial=0.0, where=np.isfinite(sizes))))
     relative = worst / largest if largest else (float("inf") if worst else 0.0)
-    return Distance(worst, relative, count)
+    return Distance(worst, relative, count, where)
 
 
 def _is_real(array: AnyArray) -> bool:
