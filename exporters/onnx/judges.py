@@ -7,7 +7,7 @@ may not fuse what lies between. ONNX Runtime is imported when it is asked, and m
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import onnx
 
@@ -76,15 +76,15 @@ def _onnxruntime(model: Path, feed: Mapping[str, AnyArray], names: Sequence[str]
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     taken = {entry.name for entry in session.get_inputs()}
-    found: list[AnyArray] = session.run(list(names), {name: array for name, array in feed.items() if name in taken})
-    return found
+    found: Any = session.run(list(names), {name: array for name, array in feed.items() if name in taken})
+    return list(found)
 
 
 def _reference(model: Path, feed: Mapping[str, AnyArray], names: Sequence[str]) -> list[AnyArray]:
     from onnx.reference import ReferenceEvaluator  # noqa: PLC0415  it takes a second to import
 
-    found: list[AnyArray] = ReferenceEvaluator(onnx.load(model)).run(list(names), dict(feed))
-    return found
+    found: Any = ReferenceEvaluator(onnx.load(model)).run(list(names), dict(feed))
+    return list(found)
 
 
 JUDGES: Mapping[str, Judge] = {"onnxruntime": _onnxruntime, "reference": _reference}

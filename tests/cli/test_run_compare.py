@@ -117,9 +117,8 @@ def test_what_is_no_small_difference(monkeypatch: pytest.MonkeyPatch, capsys: py
             spoilt(patch, "onnxruntime", {"prob": wrong})
             code, out, _ = run([NETWORK, "--compare", "onnxruntime"], capsys)
             assert code == 1
+            assert "1 of 70 values differ by more than is tolerated" in out
             assert f"the first: prob, of prob (Softmax): {words}" in out
-            code, found = compared([NETWORK, "--compare", "onnxruntime"], capsys)
-            assert (code, found["differing"], found["first"]["relative"]) == (1, 1, None)
 
 
 def test_onnxruntime_is_not_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,7 +194,8 @@ def test_tolerances_of_narrow_floats() -> None:
 def test_values_that_are_no_numbers() -> None:
     """Texts are the same, or they are not; an empty value has nothing that could differ."""
     graph = Graph("texts")
-    graph.set_outputs([graph.add_node(Relu(), [graph.add_input("x", TensorType(DType.FLOAT32, (2,)))], "y").output])
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (2,)))
+    graph.set_outputs([graph.add_node(Relu(), [x], outputs=["y"]).output])
     texts = np.array(["a", "b"], object)
     comparison = Comparison(graph, "them", {"y": texts}, None)
     comparison(Done(1, 1, {"y": texts.copy()}))
