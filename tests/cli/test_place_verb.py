@@ -1,6 +1,7 @@
 """``cnnir place``: MiniMalloc's files in and out, exit codes, and what is wrong with a file."""
 
 import csv
+import importlib.util
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from cnnir.cli import main
+from tests.passes.test_placement_search import HEIGHT, cut
 
 SMALL = "id,lower,upper,size\nb1,0,3,4\nb2,3,9,4\nb3,0,9,4\nb4,9,21,4\nb5,0,21,4\n"
 """The example of MiniMalloc's own documentation: its least height is 12."""
@@ -71,6 +73,30 @@ def test_it_is_not_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     code, out, _ = run([file, "--effort", 0, "--capacity", found["height"]], capsys)
     assert code == 0
     assert assert_apart(out) <= found["height"]
+
+
+def test_a_solver_is_asked_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What greedy placement leaves open CP-SAT closes, where its work is allowed."""
+    pytest.importorskip("ortools")
+    file = tmp_path / "cut.csv"
+    rows = [f"{index},{first},{last + 1},{size}" for index, (first, last, size) in enumerate(cut(3, 80))]
+    file.write_text("\n".join(["id,lower,upper,size", *rows]))
+    assert run([file, "--effort", 0, "--capacity", HEIGHT], capsys)[:2] == (3, "")
+    code, out, err = run([file, "--effort", 0, "--capacity", HEIGHT, "--cpsat", 20], capsys)
+    assert (code, assert_apart(out)) == (0, HEIGHT)
+    assert "CP-SAT" in err
+
+
+def test_a_solver_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One clear line."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    file = tmp_path / "small.csv"
+    file.write_text(SMALL)
+    code, out, err = run([file, "--cpsat", 1], capsys)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "OR-Tools is not installed" in err
 
 
 def test_columns_beside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """Placement of rigid bodies: slices with lives of their own, fixed bases, alignments of their own."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from cnnir.errors import CnnirError
 from cnnir.passes.memory import Body, Buffer, Slice, place
 from cnnir.passes.memory.placement import portfolio
+from cnnir.passes.memory.placement.calendar import by_size
+from cnnir.passes.memory.placement.greedy import greedy_placements
 from cnnir.passes.memory.placement.instance import instance_of
 from cnnir.passes.memory.placement.search import Searcher
 from tests.passes.bodies import assert_bodies_lie_well, least, random_body
@@ -134,7 +137,7 @@ def test_compiled_and_plain_searches_agree() -> None:
 
 
 def test_many_buffers_need_no_list_of_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one order that very many bodies get is as sound as the others."""
+    """The orders that very many bodies get are as sound as the others."""
     monkeypatch.setattr(portfolio, "_MOST_PAIRS", 10)
     rng = np.random.default_rng(4)
     for _ in range(20):
@@ -142,4 +145,34 @@ def test_many_buffers_need_no_list_of_pairs(monkeypatch: pytest.MonkeyPatch) -> 
         bodies[3] = dataclasses.replace(bodies[3], fixed=17)
         placement = place(bodies, 4)
         assert_bodies_lie_well(bodies, placement, 4)
-        assert placement.heuristic.startswith("by start")
+        assert placement.heuristic.startswith(("by start", "by size"))
+
+
+def test_many_buffers_are_repaired_in_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sound, the same each time, never above the greedy placements it begins with, and lower for one at least."""
+    monkeypatch.setattr(portfolio, "_MOST_PAIRS", 10)
+    lower = 0
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        first, sizes = rng.integers(0, 100, 300), rng.integers(1, 100, 300) * 8
+        lives = np.stack([first, first + rng.geometric(0.1, 300), sizes], axis=1)
+        greedy, placement = place(lives, 16, effort=0), place(lives, 16, effort=6_000)
+        assert placement == place(lives, 16, effort=6_000)
+        assert placement.nodes <= 6_000
+        assert placement.bound <= placement.height <= greedy.height
+        lower += placement.height < greedy.height
+        for step in range(int(lives[:, 1].max()) + 1):
+            live = np.flatnonzero((lives[:, 0] <= step) & (step <= lives[:, 1])).tolist()
+            spans = sorted((placement.offsets[i], placement.offsets[i] + int(lives[i, 2])) for i in live)
+            assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(spans))
+        assert all(offset % 16 == 0 for offset in placement.offsets)
+    assert lower
+
+
+def test_by_size_without_a_list_of_pairs() -> None:
+    """The calendar finds the neighbours that the list of pairs has: the bases are the same."""
+    for seed in range(40):
+        found = instance_of(tuple(instance(np.random.default_rng(seed), 12)), 4)
+        listed = dict(greedy_placements(found))
+        made = by_size(found.slices, found.step, found.fixed)
+        assert made == (listed["by size, first fit"], listed["by size, best fit"])

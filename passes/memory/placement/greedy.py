@@ -105,7 +105,7 @@ def fill(instance: Instance, order: Sequence[int], *, best_fit: bool) -> list[in
             if base is not None:
                 taken.append((base + low, base + high))
         taken.sort()
-        bases[index] = _gap(taken, instance.step[index], best_fit=best_fit)
+        bases[index] = gap(taken, instance.step[index], best_fit=best_fit)
     return [base if base is not None else 0 for base in bases]
 
 
@@ -135,13 +135,13 @@ def swept(slices: Sequence[Sequence[Slice]], step: Sequence[int], fixed: Sequenc
                 for piece in slices[index]
                 if beside.first <= piece.last and piece.first <= beside.last
             ]  # fmt: skip
-            bases[index] = _gap(sorted(taken), step[index], best_fit=best_fit)
+            bases[index] = gap(sorted(taken), step[index], best_fit=best_fit)
             active.append(index)
         result.append(bases)
     return result
 
 
-def _gap(taken: Sequence[tuple[int, int]], step: int, *, best_fit: bool) -> int:
+def gap(taken: Sequence[tuple[int, int]], step: int, *, best_fit: bool) -> int:
     """The lowest (or the tightest) base that lies in none of the open intervals, which are sorted."""
     chosen: int | None = None
     tightest = 0

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from cnnir.passes.memory.placement.calendar import by_size
 from cnnir.passes.memory.placement.cpsat import Solver, require_solver
 from cnnir.passes.memory.placement.exact import Exact
 from cnnir.passes.memory.placement.greedy import greedy_placements, noisy_placements, swept
 from cnnir.passes.memory.placement.instance import Instance, instance_of
 from cnnir.passes.memory.placement.model import Answer, Placeable, Placement, bodies_of
+from cnnir.passes.memory.placement.repair import Repair
 from cnnir.passes.memory.placement.search import Searcher
 
 EFFORT = 2_000
@@ -24,7 +26,7 @@ _HEIGHTS = 4
 """Heights at which CP-SAT is asked when it has no answer at the goal."""
 
 _MOST_PAIRS = 1_000_000
-"""Slices that live together, pair by pair, beyond which only the one order is tried that needs no list of them."""
+"""Slices that live together, pair by pair, beyond which two orders are tried and repaired: no list of them."""
 
 
 def place(
@@ -123,6 +125,12 @@ def _improve(best: _Best, capacity: int | None, seed: int, effort: int) -> None:
     if instance.pairs > _MOST_PAIRS:
         for fit, bases in zip(("first", "best"), swept(instance.slices, instance.step, instance.fixed), strict=True):
             best.take(f"by start, {fit} fit", bases)
+        for fit, bases in zip(("first", "best"), by_size(instance.slices, instance.step, instance.fixed), strict=True):
+            best.take(f"by size, {fit} fit", bases)
+        if effort and not best.is_done():
+            repair = Repair(instance, effort)
+            best.take(f"{best.how}, with repaired windows", repair.run(best.bases, best.goal, seed))
+            best.nodes += repair.nodes
         return
     best.take_first(greedy_placements(best.instance))
     searches = _Searches(best, seed) if effort and not best.is_done() and best.goal >= best.proved else None
