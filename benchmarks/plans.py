@@ -23,7 +23,7 @@ import numpy as np
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph
 from cnnir.plan import MemoryPlan
-from tests.plan import oracle
+from tests.plan import oracle, oracle_orders
 from tests.plan.asked import drawn_options, wrong_runs
 from tests.plan.drawn import drawn_plan
 from tests.plan.spoiling import SPOILERS
@@ -90,6 +90,9 @@ def _wrong(graph: Graph, plan: MemoryPlan, met: Counter[str]) -> Iterator[str]:
     if refusal := _refusal(graph, plan):
         yield f"the proof refuses it: {refusal}"
         return
+    if complaint := oracle_orders.complaint(plan.to_json()):
+        yield complaint
+    met["orders held against all others"] += oracle_orders.least_peak(plan.to_json()) is not None
     if MemoryPlan.from_json(plan.to_json()) != plan:
         yield "it does not come back from JSON"
     yield from wrong_runs(graph, plan, met)

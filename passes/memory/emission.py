@@ -230,7 +230,7 @@ class _LayOut:
             if source.type == target.type and reaches(source, target, step.nodes) and self._apart(source, step):
                 if self._same_bytes(source, target):
                     return ((source, target),)
-                allowed = self.formation.choices.writes_over(step.nodes)
+                allowed = self.formation.choices.writes_over(source, step.nodes)
                 if allowed and self._dies(source, target, number) and self._fix(source, target):
                     return ((source, target),)
         return ()

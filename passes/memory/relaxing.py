@@ -36,8 +36,6 @@ def _for_free(formation: Formation, number: int) -> int:
     """Bytes that a task begins and that may lie in those of an operand in another way to share, though not here."""
     nodes, results = _run_by(formation, formation.works[number])
     task = formation.problem.tasks[number]
-    if not formation.choices.writes_over(nodes):
-        return 0
     left = set(task.writes) - {target for _, target in task.donations}
     free = set[int]()
     for result in results:
@@ -62,7 +60,7 @@ def _run_by(formation: Formation, work: Work) -> tuple[tuple[Node, ...], tuple[V
 def _may_give(source: Value, result: Value, nodes: tuple[Node, ...], formation: Formation) -> bool:
     if source not in formation.atoms or source.type != result.type or source in formation.graph.inputs:
         return False
-    return reaches(source, result, nodes)
+    return reaches(source, result, nodes) and formation.choices.writes_over(source, nodes)
 
 
 __all__ = ["is_only_way", "relaxed"]

@@ -117,3 +117,16 @@ def test_concatenations_are_not_copied() -> None:
     whole = max((value for value in plan.values.values() if value.pieces), key=lambda value: len(value.pieces or ()))
     lives = {(plan.storages[piece.storage].first) for piece in whole.pieces or ()}
     assert len(lives) == len(whole.pieces or ()) > 10
+
+
+def test_who_may_write_over_what_it_is_added_to() -> None:
+    """In a step that adds to a shortcut, the nodes on the shortcut's own way to the result say it; not the others."""
+    builder = GraphBuilder("residual")
+    x = builder.relu(builder.conv(builder.input("x", (1, 4, 6, 6)), 4, kernel=3, padding=1))
+    branch = builder.conv(builder.relu(builder.conv(x, 4, kernel=3, padding=1)), 4, kernel=3, padding=1)
+    graph = builder.build(builder.global_average_pool(builder.relu(builder.add(branch, x))))
+    names = {kind: [node.name for node in graph.nodes if node.op.kind == kind] for kind in ("Conv", "Add")}
+    for kind, free in (("Conv", False), ("Add", True)):
+        plan = graph.plan(fuse="epilogues", in_place=names[kind], count_inputs=False)
+        assert any(step.donations for step in plan.steps) is free
+        assert plan.bounds["order"].status == "optimal"

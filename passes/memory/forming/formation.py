@@ -216,9 +216,9 @@ class _Former:
     def candidates(self, number: int) -> list[tuple[Value, Value]]:
         """(operand, result) pairs of a task, where the result may be written over the operand."""
         work, writes = self.works[number], self.writes[number]
-        if len(writes) != 1 or not self.choices.writes_over(self._nodes(work)):
+        if len(writes) != 1 or not self.choices.in_place:
             return []
-        result = writes[0]
+        result, nodes = writes[0], self._nodes(work)
         if work.group is None:
             pairs = [(value, result) for value in self.reads[number]]
         else:
@@ -229,7 +229,7 @@ class _Former:
             (source, target)
             for source, target in pairs
             if source.type == target.type and (source.name, target.name) not in self.choices.apart
-            and self._apart_from_others(source, number)
+            and self._apart_from_others(source, number) and self.choices.writes_over(source, nodes)
         ]  # fmt: skip
 
     def _nodes(self, work: Work) -> tuple[Node, ...]:

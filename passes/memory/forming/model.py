@@ -46,11 +46,17 @@ class Choices:
     layout: Arrangement = "rows"
     counting: Counting = UNCOUNTED
 
-    def writes_over(self, nodes: Iterable[Node]) -> bool:
-        """Whether what these nodes make as one step may be written over what they read."""
+    def writes_over(self, source: Value, nodes: Iterable[Node]) -> bool:
+        """Whether what these nodes make of an operand, as one step, may be written over it: one of them says so."""
         if isinstance(self.in_place, bool):
             return self.in_place
-        return any(node.name in self.in_place for node in nodes)
+        reached = {source}
+        for node in nodes:
+            if not reached.isdisjoint(node.operands):
+                if node.name in self.in_place:
+                    return True
+                reached.update(node.outputs)
+        return False
 
 
 @dataclass(frozen=True, slots=True)
