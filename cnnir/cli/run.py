@@ -10,15 +10,16 @@ from typing import Any
 from cnnir.cli import ways
 from cnnir.cli.feeds import feed_of
 from cnnir.cli.models import open_model
-from cnnir.cli.output import FINDINGS, OK, UNKNOWN, emit_all, width
+from cnnir.cli.output import FINDINGS, OK, UNKNOWN, emit_all, say, width
 from cnnir.cli.parsing import pair, whole
-from cnnir.cli.values import packed, summary, words
+from cnnir.cli.values import Dump, packed, summary, words
 from cnnir.cli.ways import Way, way
 from cnnir.compare.judging import Comparison, Verdict, verdict_document, verdict_text
 from cnnir.errors import CnnirError
 from cnnir.exporters.onnx.judges import JUDGES, judged
 from cnnir.files import Contents
 from cnnir.graph import Graph
+from cnnir.interpreter import Done, Watch
 from cnnir.interpreter.profiling import REPEAT, RunProfile
 from cnnir.passes.parts.cut import cut
 from cnnir.reports.profile import profile_document, profile_text, trace
@@ -38,6 +39,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--outputs", metavar="NAMES", help="values wanted, separated by commas; any node's (default: outputs)"
     )
     parser.add_argument("--no-fallback", action="store_true", help="refuse nodes that cnnir itself has no kernel for")
+    parser.add_argument("--until", metavar="NODE", help="the values of this node; nothing behind it is run")
+    parser.add_argument("--dump-values", metavar="DIR", help="write each value that is stored to a file, NAME.npy")
     ways.add_arguments(parser)
     parser.add_argument(
         "--profile", action="store_true",
@@ -67,12 +70,15 @@ def run(options: Namespace) -> int:
     if options.compare:
         theirs = judged(chosen.graph, feed, options.compare)
         comparison = Comparison(chosen.graph, options.compare, theirs, options.tolerance)
-    found = chosen.run(feed, names, comparison)
+    dump = None if options.dump_values is None else Dump(Path(options.dump_values))
+    found = chosen.run(feed, names, _both(comparison, dump))
     profile = None
     if timed and chosen.program is not None:
         profile = chosen.program.profile(feed, REPEAT if options.repeat is None else options.repeat)
     verdict = None if comparison is None else comparison.verdict
     told = _Told(chosen, found, profile if options.profile else None, verdict)
+    if dump is not None:
+        say(f"{dump.count} values to {options.dump_values}")
     emit_all({None: told.as_json() if options.json else told.text()}, _files(options, found, profile))
     return told.code
 
@@ -90,6 +96,10 @@ def _check(options: Namespace) -> None:
         raise CnnirError("usage", "--tolerance is for what is compared", hint="give --compare RUNTIME as well")
     if options.trace is not None and options.trace == options.output:
         raise CnnirError("usage", "two results cannot go into one file", got=options.trace)
+    if options.until is not None and options.outputs is not None:
+        raise CnnirError("usage", "--until names a node, --outputs values: one of them says what is wanted")
+    if options.until is not None and options.plan:
+        raise CnnirError("usage", "--until runs a part of the network, a plan in a file is one of the whole")
     if timed and not (options.planned or options.plan):
         options.fast = True
 
@@ -99,10 +109,23 @@ def _asked(graph: Graph, options: Namespace) -> tuple[Graph, list[str] | None]:
 
     The fastest plan is one of what they rest on, and no more: a plan of all would not store each of them.
     """
+    if options.until is not None:
+        return cut(graph, to=[value.name for value in graph.node(options.until).outputs]), None
     if options.outputs is None:
         return graph, None
     names = [name.strip() for name in options.outputs.split(",")]
     return (cut(graph, to=names), None) if options.fast else (graph, names)
+
+
+def _both(first: Watch | None, second: Watch | None) -> Watch | None:
+    """Who watches, one after the other."""
+    watching = [watch for watch in (first, second) if watch is not None]
+
+    def watch(done: Done) -> None:
+        for each in watching:
+            each(done)
+
+    return watch if watching else None
 
 
 def _files(options: Namespace, found: dict[str, AnyArray], profile: RunProfile | None) -> dict[Path, Contents]:

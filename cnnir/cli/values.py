@@ -1,12 +1,16 @@
 """The values of a run, as the command line tells them: in a few numbers, or whole in files."""
 
 import io
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
 from cnnir.cli.output import wants
 from cnnir.errors import CnnirError
+from cnnir.files import write_file
+from cnnir.interpreter import Done
 from cnnir.weights import AnyArray
 
 
@@ -25,6 +29,39 @@ def packed(found: dict[str, AnyArray], output: str) -> bytes:
     else:
         raise CnnirError("usage", "values are written as .npz, or one value as .npy", got=output)
     return buffer.getvalue()
+
+
+class Dump:
+    """Watches a run, and writes each value when it is there.
+
+    A file has the value's name, in which what a file's name cannot hold is written as in an address: ``/`` as ``%2F``.
+
+    Args:
+        folder: Made if need be.
+
+    Attributes:
+        count: How many have been written.
+
+    Raises:
+        CnnirError: ``file-write``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CnnirError("file-write", "the folder cannot be made", node=str(folder), got=error.strerror) from None
+        self._folder = folder
+        self.count = 0
+
+    def __call__(self, done: Done) -> None:
+        for name, array in done.made.items():
+            if not isinstance(array, np.ndarray) or array.dtype.hasobject:
+                continue  # sequences and texts have no such file
+            buffer = io.BytesIO()
+            np.save(buffer, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
+            write_file(self._folder / f"{quote(name, safe=' ')}.npy", buffer.getvalue())
+            self.count += 1
 
 
 def summary(array: AnyArray) -> dict[str, Any]:
@@ -52,4 +89,4 @@ def words(entry: dict[str, Any]) -> str:
     return f"{text}, {figures}, largest at {entry['argmax']}"
 
 
-__all__ = ["packed", "summary", "words"]
+__all__ = ["Dump", "packed", "summary", "words"]

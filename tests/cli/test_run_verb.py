@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema
 import numpy as np
@@ -149,6 +150,40 @@ def test_compiled_runs_say_what_they_did_not_compute(tmp_path: Path, capsys: pyt
     assert "[fallback-refused]" in err
 
 
+# Values
+
+
+@pytest.mark.parametrize("way", [[], ["--planned"], ["--fast"]])
+def test_every_value_in_a_file(way: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever the run stores, as it is when it is made; names that a file cannot have are spelled otherwise."""
+    builder = GraphBuilder("small", seed=0)
+    x = builder.relu(builder.conv(builder.input("x", (1, 3, 8, 8)), 4, kernel=3, name="a/b"), name="r")
+    cnnir.save(builder.build(builder.max_pool(x, 2, name="p")), tmp_path / "net.onnx")
+    graph = cnnir.load(tmp_path / "net.onnx")
+    folder = tmp_path / "new" / "values"
+    code, _, err = run([tmp_path / "net.onnx", "--seed", 3, "--dump-values", folder, *way], capsys)
+    assert code == 0
+    files = {unquote(path.stem): np.load(path) for path in folder.iterdir()}
+    assert f"wrote {len(files)} values to" in err
+    assert set(files) == {"r", "p"} if way == ["--fast"] else {"a/b", "r", "p"}
+    right = graph.run(seeded_feed(graph, 3), list(files))
+    assert all(close(files[name], right[name], 1e-5) for name in files)
+    assert all(files[name].shape == right[name].shape for name in files)
+
+
+@pytest.mark.parametrize("way", [[], ["--planned"], ["--fast"]])
+def test_until_a_node(way: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its values, and nothing behind it is run."""
+    arguments = [NETWORK, "--seed", 3, "--until", "layer1.0.add", *way]
+    code, out, _ = run([*arguments, "-o", tmp_path / "v.npy", "--dump-values", tmp_path / "all"], capsys)
+    assert code == 0
+    assert out.startswith("layer1.0.add: float32[1, 64, 16, 16], ")
+    assert close(np.load(tmp_path / "v.npy"), expected("layer1.0.add"), 1e-4)
+    made = {path.stem for path in (tmp_path / "all").iterdir()}
+    assert "layer1.0.add" in made
+    assert not {name for name in made if name.startswith(("layer1.0.relu2", "layer1.1", "layer2", "prob"))}
+
+
 # Profiles
 
 
@@ -207,6 +242,10 @@ def test_profile_of_what_is_not_known(tmp_path: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
+        (["--until", "fc", "--outputs", "prob"], "usage"),
+        (["--until", "fc", "--plan", "other.json"], "usage"),
+        (["--until", "nobody"], "node-unknown"),
+        (["--dump-values", "text.json"], "file-write"),
         (["--repeat", "3"], "usage"),
         (["--profile", "--repeat", "0"], "profile-repeat"),
         (["--trace", "y.npy", "-o", "y.npy"], "usage"),
