@@ -32,6 +32,7 @@ from cnnir.ops import (
     Relu,
     Sigmoid,
     Slice,
+    Softmax,
     Swish,
     Transpose,
 )
@@ -188,6 +189,8 @@ def test_products() -> None:
         weight = (8, 5) if trans else (5, 8)
         check_all_ways(layer(Gemm(0.5, 2.0, trans_b=trans), (rows, 5), weight, (8,)))
     check_all_ways(layer(MatMul(), (2, 3, 4, 5), (5, 6)))
+    for axes in ((1,), (1, 2, 3), (0, 3)):
+        check_all_ways(layer(Softmax(axes), (2, 3, 4, 5)))
 
 
 def behind(graph: Graph, ops: Sequence[str]) -> Graph:

@@ -31,6 +31,7 @@ from cnnir.ops import (
     MaxPool,
     Reshape,
     Slice,
+    Softmax,
     Split,
     Squeeze,
     Transpose,
@@ -316,6 +317,14 @@ def _gemm(op: Gemm, call: Call) -> Iterator[Offer]:
 def _matmul(op: MatMul, call: Call) -> Iterator[Offer]:
     work: Work = (("product", call.output.elements * call.input(0).shape[-1]), ("call", 1))
     yield "product", 0, work, (), 0, 0.0, WHOLE
+
+
+@offers.rule(Softmax)
+def _softmax(op: Softmax, call: Call) -> Iterator[Offer]:
+    data = call.input(0)
+    kept = tuple(1 if axis in op.axes else size for axis, size in enumerate(data.shape))
+    work: Work = (("element", 4 * data.elements), ("function", data.elements), ("call", 5))
+    yield "distribution", lines((kept,), data.itemsize), work, (), 0, 0.0, WHOLE
 
 
 __all__ = ["STRIPS", "epilogue_is_foreign", "has_fixed_weights", "offers", "part_of", "step_ways"]

@@ -1,4 +1,4 @@
-"""Products of matrices, as they lie."""
+"""Products of matrices, as they lie, and the distribution behind the last of them."""
 
 from functools import partial
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from cnnir.interpreter.kernels.base import optional, present
 from cnnir.interpreter.lowering.base import Site, Step, lowering
-from cnnir.ops import Gemm, MatMul
+from cnnir.ops import Gemm, MatMul, Softmax
 from cnnir.weights import AnyArray
 
 
@@ -33,6 +33,19 @@ def matmul(op: MatMul, site: Site) -> Step:
     yield partial(np.matmul, _dense(site, 0), _dense(site, 1), site.target(None))
 
 
+@lowering("distribution").rule(Softmax)
+def softmax(op: Softmax, site: Site) -> Step:
+    """The maximum is taken off first, so that no exponential overflows."""
+    x, out = present(site.operands, 0), site.target(None)
+    kept = tuple(1 if axis in op.axes else size for axis, size in enumerate(x.shape))
+    reduced = site.workspace.take(kept, x.dtype)
+    yield partial(np.maximum.reduce, x, op.axes, None, reduced, keepdims=True)
+    yield partial(np.subtract, x, reduced, out)
+    yield partial(np.exp, out, out)
+    yield partial(np.add.reduce, out, op.axes, None, reduced, keepdims=True)
+    yield partial(np.divide, out, reduced, out)
+
+
 def _dense(site: Site, index: int) -> AnyArray:
     """An operand with a stride of its own along each axis: a repeated number (stride 0) keeps BLAS from being used."""
     array = present(site.operands, index)
@@ -41,4 +54,4 @@ def _dense(site: Site, index: int) -> AnyArray:
     return site.form(f"dense-{index}", lambda: np.ascontiguousarray(array))
 
 
-__all__ = ["gemm", "matmul"]
+__all__ = ["gemm", "matmul", "softmax"]
