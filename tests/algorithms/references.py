@@ -62,6 +62,42 @@ def transforms(m: int, r: int) -> tuple[Doubles, Doubles, Doubles]:
     return output, filters, inputs
 
 
+def fft(way: Way, data: Floats, weight: Floats, pad: int) -> Floats:
+    """A convolution at stride 1 of one image ``[H, W, C]`` with ``[kh, kw, C, K]``, by products of spectra."""
+    scratch, count = Pieces(way.scratch), dict(way.parameters)["channels"]
+    (height, width, channels), (down, across, _, filters) = data.shape, weight.shape
+    sizes = tuple(_smooth(size + 2 * pad) for size in (height, width))
+    bins = sizes[1] // 2 + 1
+    # A correlation is a convolution with the window turned around, which the conjugate of its spectrum does.
+    kept = np.conj(np.fft.rfft2(weight.transpose(2, 3, 0, 1), sizes)).astype(np.complex64)
+    assert kept.nbytes == way.weight_bytes
+    padded = scratch.take(count, *sizes)
+    spectra = scratch.take(count, sizes[0], bins, 2).view(np.complex64)[..., 0]
+    sums = scratch.take(filters, sizes[0], bins, 2).view(np.complex64)[..., 0]
+    assert scratch.left == 0, "more was planned than is needed"
+    sums[...] = 0
+    for first in range(0, channels, count):
+        block = data[:, :, first : first + count].transpose(2, 0, 1)
+        padded[...] = 0
+        padded[: len(block), pad : pad + height, pad : pad + width] = block
+        spectra[: len(block)] = np.fft.rfft2(padded[: len(block)])
+        for channel in range(len(block)):
+            sums += spectra[channel] * kept[first + channel]
+    high, wide = height + 2 * pad - down + 1, width + 2 * pad - across + 1
+    result = np.empty((high, wide, filters), np.float32)
+    for first in range(0, filters, count):
+        some = sums[first : first + count]
+        padded[: len(some)] = np.fft.irfft2(some, sizes)
+        result[:, :, first : first + count] = padded[: len(some), :high, :wide].transpose(1, 2, 0)
+    return result
+
+
+def _smooth(least: int) -> int:
+    """The next product of 2, 3 and 5."""
+    sizes: list[int] = [2**a * 3**b * 5**c for a in range(9) for b in range(6) for c in range(4)]
+    return min(size for size in sizes if size >= least)
+
+
 def winograd(way: Way, data: Floats, weight: Floats, pad: int) -> Floats:
     """A convolution at stride 1 of one image ``[H, W, C]`` with ``[r, r, C, K]``, by F(m x m, r x r)."""
     scratch, parameters = Pieces(way.scratch), dict(way.parameters)

@@ -7,7 +7,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from cnnir.algorithms import Call, Tensor, Unknown, Way, ways
 from cnnir.ops import Conv, MaxPool, Op
 from cnnir.types import DType
-from tests.algorithms.references import Doubles, Floats, columns, separable, transforms, winograd
+from tests.algorithms.references import Doubles, Floats, columns, fft, separable, transforms, winograd
 
 
 def tensor(*shape: int) -> Tensor:
@@ -87,6 +87,28 @@ def test_columns_run_in_their_scratch(stride: int, pad: int, window: int) -> Non
     for way in found:
         result = columns(way, data, weight, pad, stride)
         assert np.abs(result - expected).max() <= 1e-6 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(
+    ("size", "pad", "window", "channels", "filters"),
+    [((11, 14), 2, 5, 6, 10), ((9, 12), 0, 5, 7, 3), ((28, 28), 3, 7, 16, 24), ((9, 9), 2, 5, 512, 64)],
+)
+def test_spectra_run_in_their_scratch(
+    size: tuple[int, int], pad: int, window: int, channels: int, filters: int
+) -> None:
+    """With every number of channels, and with no larger error than is said."""
+    data, weight = drawn(8, *size, channels), drawn(9, window, window, channels, filters)
+    expected = convolved(data, weight, pad)
+    found = listed(
+        Conv((1, 1), (pad,) * 4, (1, 1)),
+        (tensor(1, channels, *size), tensor(filters, channels, window, window)),
+        tensor(1, filters, *expected.shape[:2]),
+        "fft",
+    )
+    assert found
+    for way in found if channels < 100 else found[-2:]:
+        result = fft(way, data, weight, pad)
+        assert np.abs(result - expected).max() <= way.error * np.abs(expected).max()
 
 
 @pytest.mark.parametrize(("stride", "window"), [(1, 3), (2, 3), (2, 2), (3, 2)])

@@ -10,6 +10,7 @@ import pytest
 from cnnir import Graph, load
 from cnnir.algorithms import PROFILES, SERVER, Call, Choice, Profile, Tensor, Unknown, Way, choose, front, ways
 from cnnir.algorithms.ways import KERNEL
+from cnnir.algorithms.ways.fft import fast_size
 from cnnir.dims import is_known, symbol
 from cnnir.errors import CnnirError
 from cnnir.ops import GRU, LRN, Conv, ConvTranspose, Einsum, MatMul, MaxPool, Op, Opaque, Sigmoid
@@ -82,6 +83,22 @@ def test_winograd_saves_multiplications(algorithm: str, window: int, share: floa
     assert dict(way.work or ())["product"] == direct * share
 
 
+def test_spectra_by_hand() -> None:
+    """27 x 27 with padding 2 is 31 x 31, made 32 x 32: 17 complex numbers a row."""
+    op, made = Conv((1, 1), (2,) * 4, (1, 1)), call((1, 48, 27, 27), (128, 48, 5, 5), out=(1, 128, 27, 27))
+    way = one(listed(op, made), "fft", channels=8)
+    assert way.scratch == 4 * (8 * 32 * 32 + 2 * 32 * 17 * (8 + 128)) == 624_640
+    assert way.weight_bytes == 8 * 32 * 17 * 48 * 128
+    assert not [way for way in listed(SAME, MAP) if way.algorithm == "fft"]
+
+
+def test_fast_sizes() -> None:
+    """Products of 2, 3 and 5, none left out."""
+    smooth = sorted(2**a * 3**b * 5**c for a in range(9) for b in range(6) for c in range(4))
+    for least in range(1, 240):
+        assert fast_size(least) == next(size for size in smooth if size >= least)
+
+
 def test_winograd_chunks_fit_into_their_cache() -> None:
     """A transform takes no more rows of tiles than its chunk holds, unless one alone is more."""
     found = listed(SAME, call((1, 64, 112, 112), (64, 64, 3, 3), out=(1, 64, 112, 112)))
@@ -129,7 +146,7 @@ def test_direct_ways_do_the_products_that_the_op_counts(name: str) -> None:
     cost = node.op.cost(Inputs(node.op, node.inputs), [value.type for value in node.outputs])
     for way in listed(node.op, call_of(operands, results)):
         work = dict(way.work or ())
-        if not way.algorithm.startswith("winograd"):
+        if not way.algorithm.startswith(("winograd", "fft")):
             assert cost.macs is not None
             assert is_known(cost.macs)
             assert work.get("product", work["element"] // 2 if "element" in work else None) == cost.macs

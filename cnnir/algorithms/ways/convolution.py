@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from cnnir.algorithms.base import Call
 from cnnir.algorithms.today.windows import STRIP_BYTES, padded_elements
 from cnnir.algorithms.ways.base import Way, Work, alternatives, kernel, strips
+from cnnir.algorithms.ways.fft import fft_ways
 from cnnir.algorithms.ways.winograd import winograd_ways
 from cnnir.ops import Conv, ConvTranspose
 from cnnir.ops.window import Window
@@ -104,6 +105,7 @@ def conv(op: Conv, call: Call) -> Iterator[Way]:
     if unit and layer.groups == 1 and layer.cells > 1:
         yield from _shifted(layer)
     yield from winograd_ways(op, call)
+    yield from fft_ways(op, call)
 
 
 def _gathered(layer: Layer) -> Iterator[Way]:
