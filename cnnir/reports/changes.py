@@ -5,12 +5,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from cnnir.dims import is_known
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node
-from cnnir.passes.memory import known_bytes
+from cnnir.passes.memory import Fuse, known_bytes
 from cnnir.passes.memory import plan as make_plan
 from cnnir.plan import JOIN, VIEW, MemoryPlan, Status
 from cnnir.plan.arrays import itemsize_of
@@ -24,8 +24,10 @@ Touches: TypeAlias = Literal["memory", "caller", "interface", "values"]
 
 _GENTLEST: tuple[Touches, ...] = ("memory", "caller", "interface", "values")
 
-_LEVELS = ("none", "steps", "aggressive")
+_LEVELS = get_args(Fuse)
 
+_FUSED = {"steps": "fuse nodes into steps", "aggressive": "fuse chains of convolutions too"}
+"""The levels that are tried: epilogues alone save no memory that steps do not."""
 
 _POOLED = "pool-through-concat"
 
@@ -250,10 +252,9 @@ def _plan_changes(plan: MemoryPlan, graph: Graph, options: Mapping[str, Any]) ->
         for order in ("optimal",) if asked["order"] == "auto" else ("auto", "optimal"):
             if asked["order"] != "optimal":
                 yield _Change(words[order], "memory", {"order": order})
-    level = _LEVELS.index(asked["fuse"])
-    words = {"steps": "fuse nodes into steps", "aggressive": "fuse chains of convolutions too"}
-    for fuse in _LEVELS[level + 1 :]:
-        yield _Change(words[fuse], "memory", {"fuse": fuse})
+    for fuse in _LEVELS[_LEVELS.index(asked["fuse"]) + 1 :]:
+        if fuse in _FUSED:
+            yield _Change(_FUSED[fuse], "memory", {"fuse": fuse})
     if not asked["views"]:
         yield _Change("let parts of values be views", "memory", {"views": True})
     elif asked["concat"] is False or (asked["concat"] is None and asked["fuse"] == "none"):

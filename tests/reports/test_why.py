@@ -75,6 +75,8 @@ def test_drawn_networks(seed: int) -> None:
         {"fuse": "steps"},
         {"concat": True},
         {"count_inputs": False},
+        {"fuse": "epilogues"},
+        {"layout": "channels-last"},
     ]
     plan = graph.plan(**options[seed % len(options)])
     check(graph, plan, plan.why(graph))

@@ -11,7 +11,7 @@ from cnnir.passes.memory.forming.model import Choices, Formation, Slice, Work
 from cnnir.passes.memory.forming.views import Part, concat_places, is_identity, view_parts
 from cnnir.passes.memory.layouts import pixels_of
 from cnnir.passes.memory.problem import Atom, Problem, Task
-from cnnir.passes.memory.sizes import known_bytes, shape_of
+from cnnir.passes.memory.sizes import known_bytes
 
 
 def form(
@@ -278,9 +278,8 @@ class _Former:
                 # Parts of channels lie in each pixel: none of the bytes is free before all of them are.
                 low, high = _hull(frame.members.values())
                 for value, runs in frame.members.items():
-                    # A stretch has the channels of one image, the hull those of all.
-                    pixels, images = pixels_of(value), shape_of(value)[0]
-                    self.interleaved[value] = (runs[0][0] - low) // (pixels // images), (high - low) // pixels
+                    pixels = pixels_of(value)
+                    self.interleaved[value] = (runs[0][0] - low) // pixels, (high - low) // pixels
                     atoms[value] = (len(slices),)
                 slices.append(Slice(index, low, high))
                 continue

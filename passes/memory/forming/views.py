@@ -14,7 +14,7 @@ from cnnir.ops import Concat, Dropout, Slice, Split, Transpose
 from cnnir.ops.base import Op
 from cnnir.passes.memory.forming.frames import Run
 from cnnir.passes.memory.layouts import CHANNELS_LAST, Arrangement, is_split, pixels_of
-from cnnir.passes.memory.sizes import itemsize_of, known_bytes, shape_of
+from cnnir.passes.memory.sizes import known_bytes, shape_of
 
 STRETCHES = 256
 """Of which a part consists at most: each is a storage of its own."""
@@ -53,13 +53,13 @@ def view_parts(
     if layout == "channels-last" and not _keeps_pixels(node):
         return ()
     if isinstance(op, Concat):
-        return _concat_parts(node, op.axis, strided=strided) if concat else ()
+        return _concat_parts(node, _rows(node.output, op.axis, strided, layout)) if concat else ()
     if operand is None or operand.weight is not None:
         return ()
     if isinstance(op, Split):
-        return _split_parts(node, operand, op.axis, strided=strided) if cuts else ()
+        return _split_parts(node, operand, _rows(operand, op.axis, strided, layout)) if cuts else ()
     if isinstance(op, Slice):
-        return () if not cuts else _slice_parts(node, operand, op.ranges(shape_of(operand)), strided=strided)
+        return _slice_parts(node, operand, op.ranges(shape_of(operand)), strided, layout) if cuts else ()
     if len(node.outputs) == 1 and (op.view or _keeps_order(op, operand)):
         return (_whole(node.output, operand),)
     return ()
@@ -75,12 +75,14 @@ def _keeps_pixels(node: Node) -> bool:
         return False
     if isinstance(node.op, Concat | Split):
         return node.op.axis == 1 and not any(map(is_split, sides))
+    if len(sides) != 2 or isinstance(node.op, Transpose):
+        return False
     if isinstance(node.op, Slice):
         return shape_of(sides[0])[2:] == shape_of(sides[1])[2:] and not any(map(is_split, sides))
-    if isinstance(node.op, Transpose):
-        return False
     # Channels spelled as two axes are the same bytes; so is what keeps its shape.
-    return shape_of(sides[0]) == shape_of(sides[1]) or is_split(sides[0]) != is_split(sides[1])
+    one, other = map(shape_of, sides)
+    spelled = is_split(sides[0]) != is_split(sides[1]) and (one[0], *one[-2:]) == (other[0], *other[-2:])
+    return one == other or spelled
 
 
 def is_identity(op: Op) -> bool:
@@ -102,9 +104,11 @@ def _whole(output: Value, operand: Value) -> Part:
     return Part(output, operand, every, every)
 
 
-def _rows(shape: Sequence[int], axis: int, *, strided: bool) -> int:
+def _rows(whole: Value, axis: int, strided: bool, layout: Arrangement) -> int:
     """How many stretches parts along the axis consist of; 0 where that is too many."""
-    rows = prod(shape[:axis])
+    if layout == "channels-last" and pixels_of(whole) > 1:
+        return 1  # whatever the batch: a channel's elements are counted as one stretch
+    rows = prod(shape_of(whole)[:axis])
     return rows if rows == 1 or (strided and rows <= STRETCHES) else 0
 
 
@@ -122,8 +126,7 @@ def _comb(at: int, size: int, step: int, count: int) -> tuple[Run, ...]:
     return tuple((at + index * step, at + index * step + size) for index in range(count))
 
 
-def _concat_parts(node: Node, axis: int, *, strided: bool) -> tuple[Part, ...]:
-    rows = _rows(shape_of(node.output), axis, strided=strided)
+def _concat_parts(node: Node, rows: int) -> tuple[Part, ...]:
     return tuple(
         Part(node.output, operand, stretches, ((0, known_bytes(operand)),))
         for operand, stretches in (concat_places(node, rows) if rows else ())
@@ -131,8 +134,7 @@ def _concat_parts(node: Node, axis: int, *, strided: bool) -> tuple[Part, ...]:
     )
 
 
-def _split_parts(node: Node, operand: Value, axis: int, *, strided: bool) -> tuple[Part, ...]:
-    rows = _rows(shape_of(operand), axis, strided=strided)
+def _split_parts(node: Node, operand: Value, rows: int) -> tuple[Part, ...]:
     if not rows:
         return ()
     parts, at, row = [], 0, known_bytes(operand) // rows
@@ -143,7 +145,9 @@ def _split_parts(node: Node, operand: Value, axis: int, *, strided: bool) -> tup
     return tuple(parts)
 
 
-def _slice_parts(node: Node, operand: Value, ranges: Sequence[slice], *, strided: bool) -> tuple[Part, ...]:
+def _slice_parts(
+    node: Node, operand: Value, ranges: Sequence[slice], strided: bool, layout: Arrangement
+) -> tuple[Part, ...]:
     """One range along one axis, in steps of one."""
     shape = shape_of(operand)
     bounds = [part.indices(size) for part, size in zip(ranges, shape, strict=True)]
@@ -151,12 +155,12 @@ def _slice_parts(node: Node, operand: Value, ranges: Sequence[slice], *, strided
     if not cut:
         return (_whole(node.output, operand),)
     begin, _, step = bounds[cut[0]]
-    rows = _rows(shape, cut[0], strided=strided)
+    rows = _rows(operand, cut[0], strided, layout)
     if len(cut) > 1 or step != 1 or not rows:
         return ()
-    inner, whole = prod(shape[cut[0] + 1 :]) * itemsize_of(operand), known_bytes(operand) // rows
-    size = known_bytes(node.output)
-    return (Part(node.output, operand, ((0, size),), _comb(begin * inner, size // rows, whole, rows)),)
+    row, size = known_bytes(operand) // rows, known_bytes(node.output)
+    at = row // shape[cut[0]] * begin
+    return (Part(node.output, operand, ((0, size),), _comb(at, size // rows, row, rows)),)
 
 
 __all__ = ["STRETCHES", "Part", "concat_places", "is_identity", "view_parts"]
