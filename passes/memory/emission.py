@@ -7,6 +7,7 @@ from itertools import accumulate
 from cnnir.algorithms import Choice
 from cnnir.graph import Node, Value
 from cnnir.passes.memory.forming import Formation, Group, Meeting, Strip, reaches, read_by, stored_operands
+from cnnir.passes.memory.layouts import lie_alike
 from cnnir.plan import JOIN, KERNEL, VIEW
 
 
@@ -227,7 +228,9 @@ class _LayOut:
             return ()
         (target,) = step.writes
         for source in step.reads:
-            if source.type == target.type and reaches(source, target, step.nodes) and self._apart(source, step):
+            if not lie_alike(source, target, self.formation.choices.layout):
+                continue
+            if reaches(source, target, step.nodes) and self._apart(source, step):
                 if self._same_bytes(source, target):
                     return ((source, target),)
                 allowed = self.formation.choices.writes_over(source, step.nodes)

@@ -54,6 +54,11 @@ def is_split(value: Value) -> bool:
     return isinstance(node.op, Transpose) and node.op.permutation == EXCHANGE and is_split(source)
 
 
+def lie_alike(value: Value, other: Value, arrangement: Arrangement) -> bool:
+    """Whether two values have one type, and their elements the same places in equal bytes."""
+    return value.type == other.type and axes_in_memory(value, arrangement) == axes_in_memory(other, arrangement)
+
+
 def pixels_of(value: Value) -> int:
     """Pixels of a map, of all images; 1 for what is no map."""
     shape = shape_of(value)
@@ -69,5 +74,6 @@ __all__ = [
     "axes_in_memory",
     "check_arrangement",
     "is_split",
+    "lie_alike",
     "pixels_of",
 ]

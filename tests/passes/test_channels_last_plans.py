@@ -5,7 +5,8 @@ import pytest
 
 from cnnir.builder import GraphBuilder
 from cnnir.graph import Graph
-from cnnir.ops import Concat, Conv, Reshape, Slice, Split
+from cnnir.ops import Add, Concat, Conv, Relu, Reshape, Sigmoid, Slice, Split, Tanh, Transpose
+from cnnir.passes.memory import Fuse
 from cnnir.plan import VIEW, MemoryPlan
 from cnnir.types import DType, TensorType
 from cnnir.weights import Seeded
@@ -70,6 +71,21 @@ def test_channels_in_two_axes_become_images() -> None:
     two = graph.add_node(Reshape((1, 2, 3, 4, 4)), [x]).output
     graph.set_outputs([graph.add_node(Reshape((2, 6, 2, 4)), [two]).output])
     prove(graph, graph.plan(layout="channels-last"))
+
+
+@pytest.mark.parametrize("fuse", ["none", "epilogues", "steps"])
+@pytest.mark.parametrize("read", ["halves", "exchanged", "both"])
+def test_channels_in_two_axes_are_not_added_to_what_lies_in_rows(fuse: Fuse, read: str) -> None:
+    """The same type in another order of bytes: not written over, neither at once nor when it is added up."""
+    graph = Graph("halves")
+    x = graph.add_input("x", TensorType(DType.FLOAT32, (1, 4, 3, 3)))
+    y = graph.add_input("y", TensorType(DType.FLOAT32, (1, 2, 2, 3, 3)))
+    halves = graph.add_node(Reshape((1, 2, 2, 3, 3)), [graph.add_node(Tanh(), [x]).output]).output
+    exchanged = graph.add_node(Transpose((0, 2, 1, 3, 4)), [halves]).output
+    rows = graph.add_node(Sigmoid(), [y]).output
+    operands = {"halves": [halves, rows], "exchanged": [exchanged, rows], "both": [halves, exchanged]}[read]
+    graph.set_outputs([graph.add_node(Relu(), [graph.add_node(Add(), operands).output]).output])
+    prove(graph, graph.plan(layout="channels-last", fuse=fuse))
 
 
 def test_maps_of_weights_are_cut() -> None:

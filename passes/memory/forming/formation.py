@@ -9,7 +9,7 @@ from cnnir.passes.memory.forming.fusion import Group, Meeting, fuse
 from cnnir.passes.memory.forming.kinds import read_by, stored_operands
 from cnnir.passes.memory.forming.model import Choices, Formation, Slice, Work
 from cnnir.passes.memory.forming.views import Part, concat_places, is_identity, view_parts
-from cnnir.passes.memory.layouts import pixels_of
+from cnnir.passes.memory.layouts import lie_alike, pixels_of
 from cnnir.passes.memory.problem import Atom, Problem, Task
 from cnnir.passes.memory.sizes import known_bytes
 
@@ -43,7 +43,7 @@ class _Former:
         self.kept = {value for value in graph.outputs if value.weight is None}
         self.given = set(graph.inputs)
         self.parts = self._views()
-        self.fusion = fuse(graph, choices.fuse, self.parts, choices.chains)
+        self.fusion = fuse(graph, choices.fuse, self.parts, choices.chains, choices.layout)
         self.frames = Frames()
         self.strides: dict[Value, tuple[int, ...]] = {}
         self.interleaved: dict[Value, tuple[int, int]] = {}
@@ -228,7 +228,7 @@ class _Former:
         return [
             (source, target)
             for source, target in pairs
-            if source.type == target.type and (source.name, target.name) not in self.choices.apart
+            if lie_alike(source, target, self.choices.layout) and (source.name, target.name) not in self.choices.apart
             and self._apart_from_others(source, number) and self.choices.writes_over(source, nodes)
         ]  # fmt: skip
 

@@ -27,6 +27,7 @@ from cnnir.passes.memory.forming.epilogues import Epilogues
 from cnnir.passes.memory.forming.kinds import COMPUTING, MOVING, is_pointwise, is_pool, read_by, stored_operands
 from cnnir.passes.memory.forming.strips import Strip, strip_of
 from cnnir.passes.memory.forming.views import Part
+from cnnir.passes.memory.layouts import Arrangement, lie_alike
 from cnnir.passes.memory.sizes import known_bytes
 
 Fuse: TypeAlias = Literal["none", "epilogues", "steps", "aggressive"]
@@ -90,6 +91,7 @@ def fuse(
     level: Fuse,
     views: Mapping[Node, Sequence[Part]],
     wish: Wish = Wish(),  # noqa: B008  it is frozen
+    layout: Arrangement = "rows",
 ) -> Fusion:
     """Decide which nodes run as one step.
 
@@ -98,8 +100,10 @@ def fuse(
         level: ``none`` for a step a node; ``epilogues`` for what is applied to results and added to them, alone.
         views: Nodes that need not move a byte.
         wish: Where sequences of convolutions and poolings are cut, should that not be as is best for each.
+        layout: How maps lie: a sum is accumulated where it lies as its operands do.
     """
-    builder = _Builder(graph, views, wish if level == "aggressive" else None, strips=level != "epilogues")
+    chains = wish if level == "aggressive" else None
+    builder = _Builder(graph, views, chains, strips=level != "epilogues", layout=layout)
     for node in graph.nodes:
         if level == "none":
             builder.single(node)
@@ -115,6 +119,7 @@ class _Builder:
     wish: Wish | None = None
     strips: bool = True
     """Whether results may be held in strips, or not at all, for what reads them."""
+    layout: Arrangement = "rows"
     groups: list[Group] = field(default_factory=list)
     meetings: list[Meeting] = field(default_factory=list)
     group_of: dict[Value, int] = field(default_factory=dict)
@@ -198,7 +203,7 @@ class _Builder:
         if len(operands) != 2 or len([v for v in node.operands if v.weight is None]) != 2:
             return None
         first, second = operands
-        alike = first.type == node.output.type == second.type
+        alike = all(lie_alike(value, node.output, self.layout) for value in operands)
         return (first, second) if alike and not {first, second} & self.unstored else None
 
     def _meet(self, node: Node, pair: tuple[Value, Value]) -> bool:
