@@ -17,11 +17,12 @@ from cnnir.dims import Dim, UnknownDim, bind, bounds, decide_at_least, is_known,
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph, Node, Value
 from cnnir.ops import Concat, Conv, Slice, Split, Transpose
-from cnnir.ops.pooling import Pool
 from cnnir.passes.memory.forming.kinds import is_pool
-from cnnir.passes.memory.forming.strips import CHANNELS, MAPS
+from cnnir.passes.memory.forming.strips import CHANNELS, MAPS, window_rows
+from cnnir.passes.memory.sizes import dims_of, itemsize_of
 from cnnir.plan import JOIN, KERNEL, VIEW, MemoryPlan, PlannedValue, Step, row_major_strides
-from cnnir.plan.arrays import itemsize_of, strided
+from cnnir.plan.arrays import itemsize_of as planned_itemsize
+from cnnir.plan.arrays import strided
 from cnnir.types import TensorType
 
 Ranges = Mapping[str, tuple[int, int]]
@@ -111,13 +112,13 @@ class _Lifter:
 
     def _start(self, name: str, value: PlannedValue) -> int:
         array = strided(value)
-        dense = row_major_strides(value.shape, itemsize_of(value))
+        dense = row_major_strides(value.shape, planned_itemsize(value))
         if array is None or any(n > 1 and a != b for n, a, b in zip(value.shape, array.strides, dense, strict=True)):
             _refuse("the value lies in strides, whose sizes at other dims are not known", name)
         return array.offset
 
     def _size(self, value: Value) -> Dim:
-        size = product(value.type.shape) * _itemsize(value) if isinstance(value.type, TensorType) else UnknownDim()
+        size = product(value.type.shape) * itemsize_of(value) if isinstance(value.type, TensorType) else UnknownDim()
         if isinstance(size, UnknownDim) or None in bounds(size, self.ranges):
             raise CnnirError("size-unknown", "the value has no size that follows from the symbols", node=value.name)
         return size
@@ -176,7 +177,7 @@ class _Lifter:
         elif isinstance(op, Slice):
             yield node.output.name, source.name, self._cut_at(node, op, source)
         elif isinstance(op, Transpose):
-            wide = [axis for axis in op.permutation if _shape(source)[axis] != 1]
+            wide = [axis for axis in op.permutation if dims_of(source)[axis] != 1]
             if wide != sorted(wide):
                 _refuse("dims that are transposed have size 1 at the upper end of the range alone", node.name)
             yield node.output.name, source.name, 0
@@ -186,7 +187,7 @@ class _Lifter:
     def _side_by_side(
         self, whole: Value, parts: tuple[Value, ...], axis: int, node: Node
     ) -> Iterator[tuple[str, str, Dim]]:
-        self._require_contiguous(_shape(whole), axis, node)
+        self._require_contiguous(dims_of(whole), axis, node)
         at: Dim = 0
         for part in parts:
             if part.weight is None:
@@ -195,7 +196,7 @@ class _Lifter:
 
     def _cut_at(self, node: Node, op: Slice, source: Value) -> Dim:
         """Where a slice begins, of which all but one axis are whole."""
-        shape, result = _shape(source), _shape(node.output)
+        shape, result = dims_of(source), dims_of(node.output)
         axes = [axis for axis in range(len(shape)) if shape[axis] != result[axis]]
         if not axes:
             return 0
@@ -205,7 +206,7 @@ class _Lifter:
         self._require_contiguous(shape, axis, node)
         known = [size if other == axis else 1 for other in range(len(shape))]
         begin = op.ranges(known)[axis].indices(size)[0]
-        return product(begin if other == axis else dim for other, dim in enumerate(shape)) * _itemsize(source)
+        return product(begin if other == axis else dim for other, dim in enumerate(shape)) * itemsize_of(source)
 
     def _require_contiguous(self, shape: tuple[Dim, ...], axis: int, node: Node) -> None:
         if bounds(product(shape[:axis]), self.ranges)[1] != 1:
@@ -295,18 +296,13 @@ class _Lifter:
 
     def _strip(self, reader: Node, *, whole: bool) -> Strips:
         """What is held of the reader's operand: blocks of channels, or the whole depth."""
-        operand, op = reader.operands[0], reader.op
-        shape = _shape(operand)
-        if len(shape) != MAPS:
+        operand = reader.operands[0]
+        if len(dims_of(operand)) != MAPS:
             _refuse("the strips of the step at other sizes are not known", reader.name)
-        _, depth, height, width = shape
-        rows: Dim = height
-        if isinstance(op, Conv):
-            rows = self._at_most(height, op.dilations[0] * (_shape(reader.operands[1])[2] - 1) + 1)
-        elif isinstance(op, Pool):
-            rows = self._at_most(height, (op.dilations or (1,))[0] * (op.kernel_shape[0] - 1) + 1)
+        _, depth, height, width = dims_of(operand)
+        rows = self._at_most(height, window_rows(reader))
         channels = depth if whole else self._at_most(depth, CHANNELS)
-        return Strips(rows * width * channels * _itemsize(operand), (rows, channels))
+        return Strips(rows * width * channels * itemsize_of(operand), (rows, channels))
 
     def _at_most(self, size: Dim, limit: Dim) -> Dim:
         """The lesser of the two; where that depends on the sizes, the limit, which is enough."""
@@ -326,16 +322,6 @@ def workspace_of(plan: MemoryPlan) -> tuple[int, ...]:
         if step.scratch is not None and step.scratch.bytes > step.scratch.strips:
             found.append(number)
     return tuple(found)
-
-
-def _shape(value: Value) -> tuple[Dim, ...]:
-    assert isinstance(value.type, TensorType)  # noqa: S101  it was planned as a tensor
-    return value.type.shape
-
-
-def _itemsize(value: Value) -> int:
-    assert isinstance(value.type, TensorType)  # noqa: S101  it was planned as a tensor
-    return value.type.dtype.numpy.itemsize
 
 
 def _refuse(message: str, node: str, hint: str | None = None) -> NoReturn:

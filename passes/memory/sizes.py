@@ -1,6 +1,6 @@
 """How many bytes a value takes; planning needs all of them known."""
 
-from cnnir.dims import is_known, symbols
+from cnnir.dims import Dim, is_known, symbols
 from cnnir.errors import CnnirError
 from cnnir.graph import Value
 from cnnir.types import TensorType, known_shape
@@ -42,10 +42,16 @@ def shape_of(value: Value) -> tuple[int, ...]:
     return known_shape(value.type.shape, value.name)
 
 
+def dims_of(value: Value) -> tuple[Dim, ...]:
+    """The dims of a tensor, symbolic ones too."""
+    assert isinstance(value.type, TensorType)  # noqa: S101  known_bytes has refused all else
+    return value.type.shape
+
+
 def itemsize_of(value: Value) -> int:
     """Bytes of one element."""
     assert isinstance(value.type, TensorType)  # noqa: S101  known_bytes has refused all else
     return value.type.dtype.numpy.itemsize
 
 
-__all__ = ["itemsize_of", "known_bytes", "shape_of"]
+__all__ = ["dims_of", "itemsize_of", "known_bytes", "shape_of"]

@@ -7,10 +7,11 @@ the last one has made already are kept, so nothing is computed twice; images of 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cnnir.dims import Dim, is_known
 from cnnir.graph import Node, Value
 from cnnir.ops import Conv
 from cnnir.ops.pooling import Pool
-from cnnir.passes.memory.sizes import itemsize_of, shape_of
+from cnnir.passes.memory.sizes import dims_of, itemsize_of, shape_of
 
 CHANNELS = 16
 """Channels of a strip: what a convolution's inner loop makes at once; as in the layouts of oneDNN and ONNX Runtime."""
@@ -67,14 +68,21 @@ def _rows(reader: Node, *, channels: bool) -> Strip | None:
     shape = shape_of(operand)
     if len(shape) != MAPS:
         return None
-    kernel, dilation = shape[2], 1
-    if isinstance(reader.op, Conv):
-        kernel, dilation = shape_of(reader.operands[1])[2], reader.op.dilations[0]
-    elif isinstance(reader.op, Pool):
-        kernel, dilation = reader.op.kernel_shape[0], (reader.op.dilations or (1,))[0]
-    rows = min(shape[2], dilation * (kernel - 1) + 1)
+    covered = window_rows(reader)
+    assert is_known(covered)  # noqa: S101  all dims are
+    rows = min(shape[2], covered)
     held = shape[1] if channels else min(shape[1], CHANNELS)
     return Strip(rows, held, _bytes(operand, rows, held))
+
+
+def window_rows(reader: Node) -> Dim:
+    """The rows that a window of a convolution or pooling of maps covers, its gaps too; padding may be among them."""
+    operand, op = reader.operands[0], reader.op
+    if isinstance(op, Conv):
+        return op.dilations[0] * (dims_of(reader.operands[1])[2] - 1) + 1
+    if isinstance(op, Pool):
+        return (op.dilations or (1,))[0] * (op.kernel_shape[0] - 1) + 1
+    return dims_of(operand)[2]
 
 
 def _bytes(value: Value, rows: int, channels: int) -> int:
@@ -83,4 +91,4 @@ def _bytes(value: Value, rows: int, channels: int) -> int:
     return min(rows, height) * min(channels, depth) * width * itemsize_of(value)
 
 
-__all__ = ["CHANNELS", "Strip", "mixes_channels", "strip_of"]
+__all__ = ["CHANNELS", "Strip", "mixes_channels", "strip_of", "window_rows"]
