@@ -234,7 +234,12 @@ def _height_width(text: str) -> tuple[int, int]:
 
 
 def _goal(text: str) -> str | int:
-    return text if text in ("memory", "time") else _size(text)
+    if text in ("memory", "time"):
+        return text
+    try:
+        return parse_size(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected memory, time, or a size such as 2MiB, got {text!r}") from None
 
 
 def _memory(text: str) -> Memory:

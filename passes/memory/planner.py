@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, get_args
 
-from cnnir.algorithms import Profile
+from cnnir.algorithms import SERVER, Profile
 from cnnir.errors import CnnirError
 from cnnir.graph import Graph
 from cnnir.passes.memory.attempts import EFFORT, Attempt, best_attempt, in_less_time
@@ -82,18 +82,18 @@ def plan(
             that the smallest arena has room for, whether the interpreter has that way or not.
         tolerance: The largest error, relative to the largest result, that such a way may add to that of plain sums.
         layout: How maps lie: ``rows``, as ONNX has them, or ``channels-last``.
-        goal: ``memory`` for the least arena, in which time is bought with what is free; ``time`` for the fastest ways
-            by the profile, whatever they take; or the most bytes that the arena may have for them.
+        goal: ``memory`` for the least arena, in which time is bought with what is free; by a cost profile alone,
+            ``time`` for the fastest ways whatever they take, or the most bytes that the arena may have for them.
 
     Returns:
         The plan, checked against the graph.
 
     Raises:
         CnnirError: ``dims-unbound`` or ``size-unknown`` naming the value that has no size, ``order``, ``fuse``,
-            ``order-nodes`` or ``order-dependency``, ``alignment``, ``plan-empty``; ``pools``, ``pools-full`` when it is
-            proved that the memories cannot hold this order, ``pools-unknown`` when nothing was found or proved;
-            ``views-option`` for a concatenation without a copy where nothing may be part of another value;
-            ``workspace-option``, or ``workspace-unknown`` naming the node whose workspace is not known.
+            ``layout``, ``goal``, ``order-nodes`` or ``order-dependency``, ``alignment``, ``plan-empty``; ``pools``,
+            ``pools-full`` when it is proved that the memories cannot hold this order, ``pools-unknown`` when nothing
+            was found or proved; ``views-option`` for a concatenation without a copy where nothing may be part of
+            another value; ``workspace-option``, or ``workspace-unknown`` naming the node whose workspace is not known.
     """
     asked = _Asked(
         order, fuse, concat, views, strided, alignment, in_place, count_inputs, count_outputs, workspace, tolerance,
@@ -173,6 +173,23 @@ class _Asked:
         counting = Counting.of(self.workspace, self.tolerance)
         return replace(counting, channels_last=self.layout == "channels-last")
 
+    @cached_property
+    def room(self) -> int | None:
+        """The largest arena that the goal allows, None for the least.
+
+        Raises:
+            CnnirError: ``goal``.
+        """
+        if self.goal == "memory":
+            return None
+        expected = "memory, time, or bytes of an arena"
+        if self.goal != "time" and (not isinstance(self.goal, int) or isinstance(self.goal, bool) or self.goal < 0):
+            raise CnnirError("goal", "no such goal", expected=expected, got=self.goal)
+        if self.counting.profile is None:
+            hint = f'give a profile, as workspace="{SERVER.name}" does'
+            raise CnnirError("goal", "time is bought with the ways of a cost profile", got=self.goal, hint=hint)
+        return sys.maxsize if self.goal == "time" else self.goal
+
     def over(self, graph: Graph) -> bool | frozenset[str]:
         """Whether results are written over operands, or the names of the nodes whose results are.
 
@@ -200,7 +217,7 @@ class _Asked:
 
 def _planned(graph: Graph, asked: _Asked, below: int | None = None) -> MemoryPlan | None:
     """The plan in one arena; None when none was found of less than so many bytes."""
-    counting = asked.counting
+    counting, room = asked.counting, asked.room
     _check_alignment(graph, asked.alignment)
     if asked.fuse not in get_args(Fuse):
         raise CnnirError("fuse", "no such level of fusing", expected=", ".join(get_args(Fuse)), got=asked.fuse)
@@ -212,7 +229,7 @@ def _planned(graph: Graph, asked: _Asked, below: int | None = None) -> MemoryPla
     best = best_attempt(graph, asked.ways(over), asked.order, asked.alignment, below)
     if best is None:
         return None
-    best = in_less_time(best, asked.alignment, _room(asked.goal))
+    best = in_less_time(best, asked.alignment, room)
     result = _write(graph, best, asked.alignment, {
         "order": asked.order if isinstance(asked.order, str) else "given",
         "fuse": asked.fuse,
@@ -229,21 +246,6 @@ def _planned(graph: Graph, asked: _Asked, below: int | None = None) -> MemoryPla
     })  # fmt: skip
     result.check(graph)
     return result
-
-
-def _room(goal: Goal) -> int | None:
-    """The largest arena for a goal, None for the least.
-
-    Raises:
-        CnnirError: ``goal``.
-    """
-    if goal == "memory":
-        return None
-    if goal == "time":
-        return sys.maxsize
-    if not isinstance(goal, int) or goal < 0:
-        raise CnnirError("goal", "no such goal", expected="memory, time, or bytes of an arena", got=goal)
-    return goal
 
 
 def _write(graph: Graph, attempt: Attempt, alignment: int, options: dict[str, str | int | bool]) -> MemoryPlan:

@@ -328,7 +328,7 @@ def _check_ranges(graph: Graph, ranges: Mapping[str, tuple[int, int]]) -> None:
     known = graph_symbols(graph)
     for name in ranges:
         if name not in known:
-            raise CnnirError("symbol-unknown", "no dim of this name", expected=", ".join(known), got=name)
+            raise CnnirError("symbol-unknown", "no dim of this name", expected=", ".join(known) or "none", got=name)
     for name in known:
         if name not in ranges or not 1 <= ranges[name][0] <= ranges[name][1]:
             raise CnnirError("range", f"{name} needs a range of sizes", expected="(least, most)", got=ranges.get(name))

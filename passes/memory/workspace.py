@@ -5,7 +5,8 @@ Three answers to the question of what workspace counts:
 - ``none``: the kernels take theirs outside of the arena, and the plan says so;
 - ``today``: what the interpreter takes for the step as it runs it today, one way a step;
 - a cost profile, or the name of one: every way that is known of a step of one node, priced by the profile, whether the
-  interpreter has it or not. Steps of several nodes, or on values with gaps, have the way of today alone.
+  interpreter has it or not. Steps of several nodes, or on values with gaps, have the way of today alone. Where maps
+  have their channels last, the ways are those of compiled programs, for steps of several nodes as well.
 
 The order is searched, and storages are placed, with the least scratch of every step. Then time is bought with what is
 free: each step takes the fastest of its ways for which the arena has room beside what lives at the step.
@@ -122,9 +123,10 @@ class Counting:
             return "activations only: weights and the kernels' own workspace are not counted"
         if self.profile is None:
             return "activations and the workspace that the interpreter's kernels take: weights are not counted"
+        whose = "that compiled programs have" if self.channels_last else "that the interpreter may not have"
         forms = f", nor {weight_bytes:,} bytes of them kept in other forms" if weight_bytes else ""
         return (
-            f"activations and workspace, by the cost profile {self.name}, of ways that the interpreter may not have: "
+            f"activations and workspace, by the cost profile {self.name}, of ways {whose}: "
             f"weights are not counted{forms}"
         )
 

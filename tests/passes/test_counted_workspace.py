@@ -17,7 +17,7 @@ from cnnir.builder import GraphBuilder
 from cnnir.errors import CnnirError
 from cnnir.interpreter import executor
 from cnnir.passes.memory import Memory, planner
-from cnnir.passes.memory.workspace import TODAY
+from cnnir.passes.memory.workspace import NONE, TODAY
 from cnnir.plan import JOIN, KERNEL, VIEW, MemoryPlan, Step
 from tests import models
 from tests.plan import oracle, plans
@@ -243,6 +243,23 @@ def test_scratch_lies_apart() -> None:
     with pytest.raises(CnnirError) as raised:
         spoilt.check(graph)
     assert raised.value.code in ("plan-overlap", "plan-structure")
+
+
+def test_rules_say_whose_ways_were_taken() -> None:
+    """With channels last they are those of compiled programs."""
+    plan = plans.residual_network().plan(workspace=SERVER, layout="channels-last")
+    assert "of ways that compiled programs have" in plan.accounting
+
+
+@pytest.mark.parametrize(
+    ("goal", "workspace"),
+    [("time", NONE), ("time", TODAY), (1 << 20, NONE), ("speed", "server"), (-1, "server"), (True, "server")],
+)
+def test_goals_that_mean_nothing_are_refused(goal: Any, workspace: str) -> None:
+    """Time is bought by a cost profile alone."""
+    with pytest.raises(CnnirError) as raised:
+        plans.residual_network().plan(goal=goal, workspace=workspace)
+    assert raised.value.code == "goal"
 
 
 def test_workspace_lies_in_one_of_several_memories() -> None:

@@ -35,10 +35,11 @@ def drawn_options(graph: Graph, rng: np.random.Generator) -> dict[str, Any]:
         "count_inputs": bool(rng.integers(2)),
         "count_outputs": bool(rng.integers(2)),
         "layout": str(rng.choice(["rows", "channels-last"])),
-        "goal": ("memory", "memory", "time", int(rng.integers(1 << 18)))[int(rng.integers(4))],
         "workspace": workspace,
         "tolerance": float(rng.choice([0, 1e-4])) if workspace == "server" else 0.0,
     }
+    if workspace == "server":
+        options["goal"] = ("memory", "memory", "time", int(rng.integers(1 << 18)))[int(rng.integers(4))]
     if workspace != "server" and rng.random() < 0.15:
         options["pools"] = _drawn_memories(graph, rng)
     return options
